@@ -1,0 +1,127 @@
+"""A prefix per segment, an address per interface. Pure and deterministic.
+
+Within a segment hosts count up from the first address and routers down from the last: in a /24, hosts
+are .1, .2 … and routers .254, .253 …. IPv6 uses the same numbers.
+"""
+
+from __future__ import annotations
+
+import bisect
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .attributes import Address, Kind, Prefix
+from .errors import PlanError
+from .topology import Segment, Topology
+
+InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+#: Where automatic prefixes come from: RFC 1918 and, of the unique local addresses, RFC 4193.
+POOLS: dict[int, Prefix] = {4: ipaddress.IPv4Network("10.0.0.0/8"), 6: ipaddress.IPv6Network("fd00::/16")}
+#: The prefix length a segment gets when its interfaces fit, per family.
+LENGTHS = {4: 24, 6: 64}
+
+
+@dataclass(frozen=True)
+class Addressing:
+    """Per segment its prefixes, and per interface its addresses, at most one of each family."""
+
+    prefixes: tuple[tuple[Prefix, ...], ...]
+    addresses: tuple[tuple[InterfaceAddress, ...], ...]
+
+
+def assign_addresses(topology: Topology) -> Addressing:
+    """Return the addressing of a topology, pinned prefixes and addresses included.
+
+    Automatic prefixes are handed out in the order of the segments, so a segment added at the end
+    renumbers nothing.
+
+    Raises:
+        PlanError: when a pool, or a pinned prefix, has too few addresses.
+    """
+    prefixes: list[tuple[Prefix, ...]] = [() for _ in topology.segments]
+    addresses: list[tuple[InterfaceAddress, ...]] = [() for _ in topology.interfaces]
+    kinds = {node.name: node.kind for node in topology.nodes}
+    for family in topology.families:
+        pinned = [prefix for segment in topology.segments for prefix in segment.pinned if prefix.version == family]
+        pool = _Pool(POOLS[family], pinned)
+        for index, segment in enumerate(topology.segments):
+            prefix = _pin(segment, family) or pool.take(_length(family, len(segment.interfaces)))
+            prefixes[index] += (prefix,)
+            for interface, address in _numbered(topology, kinds, segment, prefix):
+                addresses[interface] += (ipaddress.ip_interface(f"{address}/{prefix.prefixlen}"),)
+    return Addressing(tuple(prefixes), tuple(addresses))
+
+
+def _pin(segment: Segment, family: int) -> Prefix | None:
+    return next((prefix for prefix in segment.pinned if prefix.version == family), None)
+
+
+def _length(family: int, interfaces: int) -> int:
+    """Return the longest prefix length, up to the usual one, that holds so many interfaces."""
+    bits = POOLS[family].max_prefixlen
+    return min(LENGTHS[family], bits - (interfaces + 1).bit_length())
+
+
+class _Pool:
+    """Hands out aligned prefixes in ascending order, around those that are pinned."""
+
+    def __init__(self, pool: Prefix, pinned: list[Prefix]) -> None:
+        self.pool, self.next = pool, int(pool.network_address)
+        self.last = int(pool.broadcast_address)
+        spans = sorted((int(prefix.network_address), int(prefix.broadcast_address)) for prefix in pinned)
+        self.starts, self.ends = [start for start, _ in spans], [end for _, end in spans]
+
+    def take(self, length: int) -> Prefix:
+        """Return the next free prefix of this length."""
+        size = 1 << (self.pool.max_prefixlen - length)
+        start = -(-self.next // size) * size
+        while (at := bisect.bisect_right(self.starts, start + size - 1) - 1) >= 0 and self.ends[at] >= start:
+            start = -(-(self.ends[at] + 1) // size) * size
+        if start + size - 1 > self.last:
+            raise PlanError(
+                f"hand out prefixes: the pool {self.pool} has no /{length} left; pin prefixes, or use a larger pool"
+            )
+        self.next = start + size
+        return type(self.pool)((start, length))  # type: ignore[no-any-return]  # both classes take a pair
+
+
+def _numbered(
+    topology: Topology, kinds: dict[str, Kind], segment: Segment, prefix: Prefix
+) -> Iterator[tuple[int, Address]]:  # fmt: skip
+    """Yield every interface of a segment with its address within `prefix`."""
+    taken = {
+        index: address
+        for index in segment.interfaces
+        for address in topology.interfaces[index].pinned
+        if address.version == prefix.version
+    }
+    used = set(taken.values())
+    up, down = _usable(prefix, len(segment.interfaces))
+    for index in segment.interfaces:
+        if index in taken:
+            yield index, taken[index]
+            continue
+        from_below = kinds[topology.interfaces[index].node] is Kind.HOST
+        number = next((n for n in (up if from_below else down) if prefix[n] not in used), None)
+        if number is None:
+            raise PlanError(
+                f"number {len(segment.interfaces)} interfaces: prefix {prefix} has too few addresses"
+            )
+        used.add(prefix[number])
+        yield index, prefix[number]
+
+
+def _usable(prefix: Prefix, interfaces: int) -> tuple[Iterator[int], Iterator[int]]:
+    """Return the numbers that may be used within a prefix, upwards and downwards.
+
+    A prefix of two addresses uses both (RFC 3021, RFC 6164); else the first and, as IPv4's broadcast
+    address, the last stay free. A large IPv6 prefix is used as if it were just wide enough.
+    """
+    size = prefix.num_addresses
+    if size <= 2:
+        return iter(range(size)), iter(range(size - 1, -1, -1))
+    if prefix.version == 6:
+        size = min(size, max(1 << 8, 2 << (interfaces + 1).bit_length()))
+    return iter(range(1, size - 1)), iter(range(size - 2, 0, -1))

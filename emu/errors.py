@@ -1,0 +1,73 @@
+"""What can go wrong, and the exit status that goes with it.
+
+Every expected failure is an `EmuError`: the command line prints it as one line on standard error and
+leaves with its `exit_status`. Anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+
+
+class EmuError(Exception):
+    """An expected failure. The text says what was attempted, why it failed and what to do next."""
+
+    exit_status = 1
+
+
+class UsageError(EmuError):
+    """The caller asked for something that does not exist or cannot be understood."""
+
+    exit_status = 2
+
+
+class TopologyError(UsageError):
+    """A graph that cannot become a network; `faults` holds every reason, each with its node or link."""
+
+    def __init__(self, name: str, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        count = len(self.faults)
+        head = f"topology {name}: {count} fault{'s' if count != 1 else ''}"
+        super().__init__(f"{head}: " + "; ".join(self.faults))
+
+
+class PlanError(UsageError):
+    """A sound topology that cannot be planned: an address pool is too small, for example."""
+
+
+class PluginError(EmuError):
+    """A plugin that cannot be loaded, or a name that two plugins claim."""
+
+    exit_status = 2
+
+
+class PrivilegeError(EmuError):
+    """This machine does not allow what a network needs; the text says how to get it."""
+
+    exit_status = 77  # EX_NOPERM of sysexits.h
+
+
+class KernelError(EmuError):
+    """The kernel refused an operation.
+
+    `operation` is the equivalent `ip` or `sysctl` command, `node` where it ran, `errno` the kernel's
+    error number and `reason` the kernel's own explanation where it gave one.
+    """
+
+    def __init__(self, operation: str, node: str, errno: int, reason: str = "") -> None:
+        self.operation, self.node, self.errno, self.reason = operation, node, errno, reason
+        why = os.strerror(errno) + (f" ({reason})" if reason else "")
+        super().__init__(f"{operation!r} in {node}: {why}")
+
+
+class NotRunning(EmuError):
+    """The network ended, or was never there."""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean X or Y?"` for the known words nearest to `word`, else an empty text."""
+    lowered = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), lowered, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(lowered[name] for name in near)}?" if near else ""

@@ -1,0 +1,100 @@
+"""System calls on namespaces and mounts, and the sandbox's own file system.
+
+Standard library only; ctypes because Python 3.11 has neither `os.unshare` nor `mount`.
+"""
+
+import contextlib
+import ctypes
+import os
+import socket
+from pathlib import Path
+
+# include/uapi/linux/sched.h
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+SANDBOX = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+
+# include/uapi/linux/mount.h
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *arguments: object) -> None:
+    if getattr(_libc, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Move the calling thread into new namespaces; see unshare(2)."""
+    _call("unshare", flags)
+
+
+def setns(fd: int, kind: int) -> None:
+    """Move the calling thread into the namespace that `fd` refers to; see setns(2)."""
+    _call("setns", fd, kind)
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """Mount; the error names the target."""
+    try:
+        _call(
+            "mount", source.encode(), target.encode(), kind.encode(),
+            ctypes.c_ulong(flags), options.encode(),
+        )  # fmt: skip
+    except OSError as error:
+        raise OSError(error.errno, f"mount {kind or 'bind'}: {os.strerror(error.errno)}", target) from error
+
+
+def enter_user_namespace_of(uid: int, gid: int) -> None:
+    """Map root inside the user namespace just entered to `uid` and `gid` outside (user_namespaces(7))."""
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+
+
+def arrange_files(files: dict[str, tuple[int, str]], binds: dict[str, str], keep: list[str]) -> None:
+    """Give the sandbox its own `/run` and `/proc`, write `files` and bind them over outer ones.
+
+    `files` maps a path to mode and content, `binds` a target to its source; folders in `keep` that
+    lie under `/run` stay visible. The outer `/run` is hidden because a resolver's or a cache's
+    socket in it would carry look-ups to the outer network.
+    """
+    mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    kept = {path: os.open(path, os.O_PATH) for path in keep if path.startswith("/run/") and os.path.isdir(path)}
+    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    for path, fd in kept.items():
+        os.makedirs(path, exist_ok=True)
+        mount(f"/proc/self/fd/{fd}", path, flags=MS_BIND | MS_REC)
+        os.close(fd)
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    os.makedirs("/run/netns", exist_ok=True)
+    for path, (mode, content) in files.items():
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Path(path).write_text(content)
+        os.chmod(path, mode)
+    for target, source in binds.items():
+        real = os.path.realpath(target)
+        if not os.path.exists(real) and real.startswith("/run/"):  # a link into the hidden /run
+            os.makedirs(os.path.dirname(real), exist_ok=True)
+            Path(real).touch()
+        if os.path.exists(real):
+            mount(source, real, flags=MS_BIND)
+
+
+def become_node(net_fd: int, name: str) -> None:
+    """Move this process into a node: network namespace, new mount and UTS namespaces, own `/sys`."""
+    setns(net_fd, CLONE_NEWNET)
+    unshare(CLONE_NEWNS | CLONE_NEWUTS)
+    mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    socket.sethostname(name)
+    # sysfs shows the network namespace of whoever mounts it. A container may forbid the mount.
+    with contextlib.suppress(OSError):
+        groups = os.open("/sys/fs/cgroup", os.O_PATH)
+        mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        mount(f"/proc/self/fd/{groups}", "/sys/fs/cgroup", flags=MS_BIND | MS_REC)

@@ -1,0 +1,1 @@
+"""Plans as netlink messages, and the kernel's answers as plain values."""

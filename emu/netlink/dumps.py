@@ -1,0 +1,147 @@
+"""What the kernel has: interfaces, addresses and routes of a node, read over netlink.
+
+Together with `operations`, the only user of pyroute2.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..addressing import InterfaceAddress
+
+# include/uapi/linux/netlink.h and rtnetlink.h
+_REQUEST_DUMP, _GETLINK, _GETADDR, _GETROUTE = 0x301, 18, 22, 26
+_ERROR, _DONE = 2, 3
+_HEADER = struct.Struct("=IHHII")
+_MAIN_TABLE, _UNICAST, _PROTO_KERNEL = 254, 1, 2
+_IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
+_PROTOCOLS = {2: "kernel", 3: "boot", 4: "static", 9: "ra"}
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceState:
+    """An interface as the kernel has it; `up` is the administrator's wish, `carrier` the link's state."""
+
+    index: int
+    name: str
+    altnames: tuple[str, ...]
+    up: bool
+    carrier: bool
+    mtu: int
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressState:
+    """An address as the kernel has it."""
+
+    interface: str
+    address: InterfaceAddress
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteState:
+    """A route of the main table; `next_hops` are pairs of interface and gateway (None: on the link)."""
+
+    version: int
+    destination: str
+    next_hops: tuple[tuple[str, str | None], ...]
+    protocol: str
+
+
+def read_interfaces(sock: socket.socket) -> list[InterfaceState]:
+    """Return all interfaces of the namespace that the NETLINK_ROUTE socket lives in."""
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+    return [
+        InterfaceState(
+            index=message["index"],
+            name=message.get_attr("IFLA_IFNAME"),
+            altnames=tuple(_altnames(message)),
+            up=bool(message["flags"] & _IFF_UP),
+            carrier=bool(message["flags"] & _IFF_LOWER_UP),
+            mtu=message.get_attr("IFLA_MTU"),
+            mac=message.get_attr("IFLA_ADDRESS") or "",
+        )
+        for message in _dump(sock, _GETLINK, ifinfmsg)
+    ]
+
+
+def read_addresses(sock: socket.socket) -> list[AddressState]:
+    """Return all addresses of the namespace."""
+    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+
+    names = {one.index: one.name for one in read_interfaces(sock)}
+    return [
+        AddressState(
+            interface=names[message["index"]],
+            address=ipaddress.ip_interface(
+                f"{message.get_attr('IFA_LOCAL') or message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
+            ),
+            scope={0: "global", 253: "link", 254: "host"}.get(message["scope"], str(message["scope"])),
+        )
+        for message in _dump(sock, _GETADDR, ifaddrmsg)
+    ]
+
+
+def read_routes(sock: socket.socket) -> list[RouteState]:
+    """Return the unicast routes of the main table of the namespace, IPv4 before IPv6."""
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    names = {one.index: one.name for one in read_interfaces(sock)}
+    found: dict[tuple[int, str, int], RouteState] = {}
+    for message in _dump(sock, _GETROUTE, rtmsg):
+        if message["type"] != _UNICAST or message.get_attr("RTA_TABLE") != _MAIN_TABLE:
+            continue
+        version = 4 if message["family"] == socket.AF_INET else 6
+        target = message.get_attr("RTA_DST")
+        route = RouteState(
+            version=version,
+            destination=f"{target}/{message['dst_len']}" if target else "default",
+            next_hops=tuple(_next_hops(message, names)),
+            protocol=_PROTOCOLS.get(message["proto"], str(message["proto"])),
+        )
+        found[version, route.destination, len(found)] = route
+    return sorted(found.values(), key=lambda route: route.version)
+
+
+def _next_hops(message: Any, names: dict[int, str]) -> Iterator[tuple[str, str | None]]:
+    several = message.get_attr("RTA_MULTIPATH")
+    if several:
+        for hop in several:
+            yield names[hop["oif"]], hop.get_attr("RTA_GATEWAY")
+    else:
+        yield names[message.get_attr("RTA_OIF")], message.get_attr("RTA_GATEWAY")
+
+
+def _altnames(message: Any) -> Iterator[str]:
+    properties = message.get_attr("IFLA_PROP_LIST")
+    if properties:
+        yield from properties.get_attrs("IFLA_ALT_IFNAME")
+
+
+def _dump(sock: socket.socket, kind: int, message_class: Any) -> list[Any]:
+    """Ask for a dump and return its messages, decoded."""
+    # One zeroed body serves all three requests: ifinfomsg (16 bytes) is the longest.
+    sock.send(_HEADER.pack(_HEADER.size + 16, kind, _REQUEST_DUMP, 1, 0) + bytes(16))
+    found = []
+    while True:
+        data = sock.recv(1 << 20)
+        offset = 0
+        while offset < len(data):
+            size, received, _, _, _ = _HEADER.unpack_from(data, offset)
+            if received == _DONE:
+                return found
+            if received == _ERROR:
+                (number,) = struct.unpack_from("=i", data, offset + _HEADER.size)
+                raise OSError(-number, "the kernel refused to list")
+            message = message_class(data[offset : offset + size])
+            message.decode()
+            found.append(message)
+            offset += (size + 3) & ~3

@@ -1,0 +1,323 @@
+"""`Network` and its parts: handles on something that runs, or will."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from .addressing import InterfaceAddress
+from .attributes import Kind
+from .build import build, hosts_file
+from .errors import KernelError, NotRunning, PrivilegeError, UsageError, suggestion
+from .plan import InterfacePlan, NodePlan, Plan
+from .privileges import explain_refusal
+from .process import PROGRAMS, Process, Words
+from .sandbox import Sandbox, create_sandbox, find_sandbox
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from .netlink.dumps import AddressState, InterfaceState, RouteState
+    from .ping import PingResults
+    from .plugin_manager import PluginManager
+
+
+class Network:
+    """A network that a graph describes: built by `with Network(graph) as net:`, gone when it is left.
+
+    `net["HOST1"]` is a node; iterating yields all of them. Two networks in one process are two
+    networks; a network may be used from several threads.
+    """
+
+    def __init__(
+        self,
+        graph: nx.Graph | Plan,
+        name: str | None = None,
+        *,
+        families: tuple[int, ...] | None = None,
+        plugins: PluginManager | None = None,
+    ) -> None:
+        """Plan a network; nothing is built yet.
+
+        Args:
+            graph: any networkx graph, or a plan made by `emu.plan_for`.
+            name: what to call the running network; default the graph's own name.
+            families: `(4,)`, `(6,)` or `(4, 6)`; default what the graph says, or both.
+            plugins: whose hooks to call; default those that are installed.
+
+        Raises:
+            TopologyError: with every fault of the graph.
+        """
+        self._plugins = plugins
+        self.plan = graph if isinstance(graph, Plan) else self.plugins.plan_for(graph, families=families)
+        self._wanted = name
+        self._sandbox: Sandbox | None = None
+        self._sockets: list[socket.socket] = []
+        self._nodes: dict[str, Node] = {}
+        self._owned = True
+
+    @classmethod
+    def attach(cls, name: str) -> Network:
+        """Return a handle on a network that is running already; leaving it does not end it.
+
+        Raises:
+            NotRunning: there is none of that name.
+        """
+        sandbox = find_sandbox(name)
+        frame = sandbox.ask("get")
+        network = cls(Plan.from_json(frame.blob))
+        network._sandbox, network._owned = sandbox, False
+        network._make_nodes()
+        return network
+
+    @property
+    def plugins(self) -> PluginManager:
+        """The plugins whose hooks this network calls."""
+        if self._plugins is None:
+            from .plugin_manager import default_plugins
+
+            self._plugins = default_plugins()
+        return self._plugins
+
+    @property
+    def name(self) -> str:
+        """The running network's name, by which `emu attach` finds it."""
+        return self.sandbox.name
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The connection to the keeper; NotRunning before the start and after the end."""
+        if self._sandbox is None:
+            raise NotRunning(f"network {self._wanted or self.plan.name} is not running: use it in a 'with' block")
+        return self._sandbox
+
+    def start(self, detached: bool = False) -> Self:
+        """Build the network; `detached`, it outlives this process until `emu stop`.
+
+        Raises:
+            KernelError: the kernel refused something; nothing of the network is left.
+            PrivilegeError: this machine does not allow namespaces.
+        """
+        if self._sandbox is not None:
+            raise UsageError(f"start network {self.name}: it is running")
+        sandbox = create_sandbox(self._wanted, self.plan.name, detached)
+        try:
+            self._sandbox = sandbox
+            self._arrange(sandbox)
+            build(sandbox, self.plan)
+            self._make_nodes()
+            sandbox.ask("put", self.plan.to_json().encode(), version=0)
+            self.plugins.hook.emu_network_started(network=self)
+            if detached:
+                sandbox.ask("detach")
+                self._owned = False
+        except BaseException:
+            self._sandbox = None
+            sandbox.end()
+            raise
+        return self
+
+    def _arrange(self, sandbox: Sandbox) -> None:
+        files = {"/run/emu/hosts": (0o644, hosts_file(self.plan)), "/run/emu/resolv.conf": (0o644, "")}
+        for name, script in self.plugins.node_programs().items():
+            files[f"{PROGRAMS}/{name}"] = (0o755, script)
+        binds = {"/etc/hosts": "/run/emu/hosts", "/etc/resolv.conf": "/run/emu/resolv.conf"}
+        keep = [os.environ["XDG_RUNTIME_DIR"]] if os.environ.get("XDG_RUNTIME_DIR") else []
+        try:
+            sandbox.ask("arrange", files=files, binds=binds, keep=keep)
+        except OSError as error:
+            raise PrivilegeError(explain_refusal("arrange the sandbox's files", error)) from error
+
+    def _make_nodes(self) -> None:
+        self._nodes = {node.name: Node(self, node) for node in self.plan.nodes}
+
+    def close(self) -> None:
+        """End the network, or let go of it when it was attached to or detached. Twice is fine."""
+        sandbox, self._sandbox = self._sandbox, None
+        if sandbox is None:
+            return
+        for sock in self._sockets:  # an open socket would keep its namespace
+            sock.close()
+        self._sockets.clear()
+        if self._owned:
+            try:
+                self._sandbox = sandbox
+                with contextlib.suppress(NotRunning):
+                    self.plugins.hook.emu_network_stopping(network=self)
+            finally:
+                self._sandbox = None
+                sandbox.end()
+        else:
+            sandbox.close()
+
+    def stop(self) -> None:
+        """End the network, whoever started it."""
+        self._owned = True
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self if self._sandbox is not None else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getitem__(self, name: str) -> Node:
+        """Return a node by its name, or by its label in the graph."""
+        if name in self._nodes:
+            return self._nodes[name]
+        labelled = [node for node in self._nodes.values() if node.label == str(name)]
+        if len(labelled) == 1:
+            return labelled[0]
+        raise UsageError(f"no node {name!r}{suggestion(str(name), self._nodes) or self._known()}")
+
+    def _known(self) -> str:
+        names = list(self._nodes)
+        return f"; the nodes are {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._nodes
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    @property
+    def uptime(self) -> float:
+        """How long the network has been running, in seconds."""
+        return time.time() - float(self.sandbox.facts["started"])
+
+    def popen(self, args: Words, **options: Any) -> Process:
+        """Start a program in the sandbox but in no node, where `ip netns` shows the nodes."""
+        return Process(self.sandbox, None, args, **options)
+
+    def ping_all(
+        self, *, family: int | None = None, timeout: float = 1.0, sample: int | None = None
+    ) -> PingResults:
+        """Ping every node from every node, all at once; see `emu.ping.ping_all`."""
+        from .ping import ping_all
+
+        return ping_all(self, family=family, timeout=timeout, sample=sample)
+
+
+class Node:
+    """A node of a running network."""
+
+    def __init__(self, network: Network, plan: NodePlan) -> None:
+        self._network, self.plan = network, plan
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name} {' '.join(map(str, self.plan.addresses))}>"
+
+    @property
+    def name(self) -> str:
+        """The name that can be typed at the prompt and that is the node's host name."""
+        return self.plan.name
+
+    @property
+    def label(self) -> str:
+        """What the graph calls the node."""
+        return self.plan.label
+
+    @property
+    def kind(self) -> Kind:
+        """Host, router or switch."""
+        return self.plan.kind
+
+    @property
+    def interfaces(self) -> tuple[InterfacePlan, ...]:
+        """The node's interfaces, as planned."""
+        return self.plan.interfaces
+
+    @property
+    def addresses(self) -> list[InterfaceAddress]:
+        """The node's own addresses as the kernel has them now, without loopback and link-local ones."""
+        return [one.address for one in self.read_addresses() if one.scope == "global"]
+
+    def run(
+        self,
+        args: Words,
+        *,
+        input: Any = None,
+        capture_output: bool = False,
+        check: bool = False,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[Any]:
+        """Run a program in the node and wait for it; the options are those of `subprocess.run`.
+
+        Raises:
+            CommandNotFound: there is no such program.
+            subprocess.CalledProcessError: with `check`, when the exit status is not zero.
+            subprocess.TimeoutExpired: after `timeout` seconds; the program is killed.
+        """
+        if capture_output:
+            options["stdout"] = options["stderr"] = subprocess.PIPE
+        if input is not None:
+            options["stdin"] = subprocess.PIPE
+        words = [os.fsdecode(word) for word in args]
+        with self.popen(args, **options) as process:
+            try:
+                out, err = process.communicate(input, timeout)
+            except BaseException:
+                process.send_signal(9, group=True)
+                raise
+        done = subprocess.CompletedProcess(words, process.wait(), out, err)
+        if check:
+            done.check_returncode()
+        return done
+
+    def popen(self, args: Words, **options: Any) -> Process:
+        """Start a program in the node; the options are those of `emu.process.Process`."""
+        return Process(self._network.sandbox, self.name, args, **options)
+
+    def socket(
+        self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0
+    ) -> socket.socket:  # fmt: skip
+        """Return a socket that lives in the node and is used in this process.
+
+        It is closed when the network ends, since an open socket would keep the node's namespace.
+        """
+        try:
+            frame = self._network.sandbox.ask("socket", node=self.name, family=family, kind=type, protocol=proto)
+        except OSError as error:
+            raise KernelError("socket()", self.name, error.errno or 0, str(error.strerror)) from error
+        sock = socket.socket(family, type, proto, fileno=frame.fds[0])
+        self._network._sockets.append(sock)
+        return sock
+
+    def read_interfaces(self) -> list[InterfaceState]:
+        """Return the node's interfaces as the kernel has them now."""
+        from .netlink.dumps import read_interfaces
+
+        return self._dump(read_interfaces)
+
+    def read_addresses(self) -> list[AddressState]:
+        """Return the node's addresses as the kernel has them now."""
+        from .netlink.dumps import read_addresses
+
+        return self._dump(read_addresses)
+
+    def read_routes(self) -> list[RouteState]:
+        """Return the routes of the node's main table as the kernel has them now."""
+        from .netlink.dumps import read_routes
+
+        return self._dump(read_routes)
+
+    def _dump(self, read: Any) -> Any:
+        sock = self.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        try:
+            return read(sock)
+        finally:
+            self._network._sockets.remove(sock)
+            sock.close()
+

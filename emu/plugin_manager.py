@@ -1,0 +1,258 @@
+"""Finding plugins, calling their hooks, and the names that they registered."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import pkgutil
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pluggy
+
+from . import hookspecs
+from .errors import PluginError
+from .hookspecs import hookimpl
+from .registry import Registry
+
+if TYPE_CHECKING:
+    import click
+    import networkx as nx
+
+    from .plan import Plan
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "emu_topology"
+
+
+def topology(function: F) -> F:
+    """Mark a function that returns a networkx graph as a topology, under its own name."""
+    setattr(function, _MARK, True)
+    return function
+
+
+def marked_topologies(module: ModuleType) -> list[Callable[..., Any]]:
+    """Return the functions of a module that `@emu.topology` marks, in the order of definition."""
+    return [item for item in vars(module).values() if callable(item) and getattr(item, _MARK, False) is True]
+
+
+class _MarkedTopologies:
+    """Registers a module's marked functions, as the module's own hook would."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+
+    @hookimpl
+    def emu_register_topologies(self, register: Callable[..., None]) -> None:
+        for function in marked_topologies(self.module):
+            register(function)
+
+
+class PluginManager:
+    """The plugins of one process. `problems` are lines on those that could not be loaded."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager("emu")
+        self.manager.add_hookspecs(hookspecs)
+        self.hook = self.manager.hook
+        self.problems: list[str] = []
+
+    # -- loading ----------------------------------------------------------------------------------
+
+    def load_package(self, name: str) -> None:
+        """Load every module of a package: one file, one plugin."""
+        package = importlib.import_module(name)
+        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
+            self._load(f"{name}.{module.name}", functools.partial(importlib.import_module, f"{name}.{module.name}"))
+
+    def load_entry_points(self) -> None:
+        """Load what installed packages declare in the entry-point group `emu`."""
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group="emu"):
+            owner = f"{point.dist.name} ({point.value})" if point.dist else point.value
+            self._load(owner, point.load)
+
+    def load_file(self, path: Path) -> ModuleType:
+        """Load a user's own file as a plugin and return its module.
+
+        Raises:
+            PluginError: it cannot be imported; says where.
+        """
+        owner = str(path)
+        known = self.manager.get_plugin(owner)
+        if isinstance(known, ModuleType):
+            return known
+        spec = importlib.util.spec_from_file_location(f"emu_file_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise PluginError(f"load {path}: it is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"load {path}: {_where(error, str(path))}") from error
+        self._register(owner, module)
+        return module
+
+    def _load(self, owner: str, load: Callable[[], Any]) -> None:
+        try:
+            self._register(owner, load())
+        except (Exception, SystemExit) as error:
+            self.problems.append(f"plugin {owner}: {_where(error)}; emu goes on without it")
+
+    def _register(self, owner: str, plugin: Any) -> None:
+        self.manager.register(plugin, owner)
+        if isinstance(plugin, ModuleType) and marked_topologies(plugin):
+            self.manager.register(_MarkedTopologies(plugin), f"{owner} (topologies)")
+
+    # -- what was registered ----------------------------------------------------------------------
+
+    @functools.cached_property
+    def topologies(self) -> Registry[Callable[..., Any]]:
+        """Topology functions by name. The built-in ones are loaded here, as they need networkx."""
+        self.load_package("emu.topologies")
+        registry: Registry[Callable[..., Any]] = Registry("topology")
+        for owner, hook in self._implementations("emu_register_topologies"):
+
+            def register(function: Callable[..., Any], name: str | None = None, owner: str = owner) -> None:
+                registry.add(name or function.__name__, function, owner)
+
+            self._call(owner, hook, register)
+        return self._checked(registry)
+
+    @functools.cached_property
+    def commands(self) -> Registry[click.Command]:
+        """Prompt commands by name."""
+        registry: Registry[click.Command] = Registry("command")
+        for owner, hook in self._implementations("emu_register_commands"):
+
+            def register(command: click.Command, owner: str = owner) -> None:
+                registry.add(str(command.name), command, owner)
+
+            self._call(owner, hook, register)
+        return self._checked(registry)
+
+    @functools.cached_property
+    def exporters(self) -> Registry[tuple[hookspecs.Exporter, str]]:
+        """Exporters by file suffix, each with its summary."""
+        registry: Registry[tuple[hookspecs.Exporter, str]] = Registry("file format")
+        for owner, hook in self._implementations("emu_register_exporters"):
+
+            def register(
+                suffix: str, write: hookspecs.Exporter, summary: str = "", owner: str = owner
+            ) -> None:  # fmt: skip
+                registry.add(suffix, (write, summary), owner)
+
+            self._call(owner, hook, register)
+        return self._checked(registry)
+
+    @functools.cached_property
+    def programs(self) -> Registry[str]:
+        """Modules of node programs by the program's name."""
+        registry: Registry[str] = Registry("program")
+        for owner, hook in self._implementations("emu_register_programs"):
+
+            def register(name: str, module: str, owner: str = owner) -> None:
+                registry.add(name, module, owner)
+
+            self._call(owner, hook, register)
+        return self._checked(registry)
+
+    def node_programs(self) -> dict[str, str]:
+        """Return a shell script for each node program."""
+        # -P: what lies in the working directory must not be imported.
+        start = f"exec {shlex.quote(sys.executable or '/usr/bin/python3')} -P -m"
+        return {name: f'#!/bin/sh\n{start} {self.programs[name]} "$@"\n' for name in self.programs}
+
+    def cli_group(self, cli: click.Group) -> click.Group:
+        """Let every plugin add its commands to the command line, each under a name of its own."""
+        registry: Registry[click.Command] = Registry("command-line command")
+        for owner, hook in self._implementations("emu_add_cli_commands"):
+            collector = type(cli)(cli.name)
+            self._call(owner, hook, collector)
+            for name, command in collector.commands.items():
+                registry.add(name, command, owner)
+        for name in self._checked(registry):
+            cli.add_command(registry[name], name)
+        return cli
+
+    def _implementations(self, name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+        """Yield every plugin's function for a hook with the plugin's name, in order of loading."""
+        for implementation in getattr(self.hook, name).get_hookimpls():
+            owner = implementation.plugin_name.removesuffix(" (topologies)")
+            names = implementation.argnames
+            function = implementation.function
+            yield owner, lambda value, function=function, names=names: function(*[value][: len(names)])
+
+    def _call(self, owner: str, hook: Callable[..., Any], value: Any) -> None:
+        try:
+            hook(value)
+        except Exception as error:
+            self.problems.append(f"plugin {owner}: {_where(error)}; emu goes on without it")
+
+    def _checked(self, registry: Registry[Any]) -> Any:
+        self.problems += registry.conflicts()
+        return registry
+
+    # -- planning ---------------------------------------------------------------------------------
+
+    def plan_for(
+        self, graph: nx.Graph, name: str | None = None, families: tuple[int, ...] | None = None
+    ) -> Plan:  # fmt: skip
+        """Return the plan of a graph, with every plugin's part in it.
+
+        Raises:
+            TopologyError: with every fault of the graph.
+            PlanError: when addresses run out.
+        """
+        from .addressing import assign_addresses
+        from .plan import compile_plan
+        from .routing import compute_routes
+        from .topology import topology_from
+
+        graph = graph.copy()
+        self.hook.emu_prepare_graph(graph=graph)
+        return compile_plan(
+            topology_from(graph, name, families),
+            lambda topology: self.hook.emu_assign_addresses(topology=topology) or assign_addresses(topology),
+            lambda topology, addressing: (
+                self.hook.emu_compute_routes(topology=topology, addressing=addressing)
+                or compute_routes(topology, addressing)
+            ),
+        )
+
+
+@functools.cache
+def default_plugins() -> PluginManager:
+    """Return the plugins of this process: the built-in ones and those of installed packages."""
+    plugins = PluginManager()
+    plugins.load_package("emu.plugins")
+    plugins.load_entry_points()
+    return plugins
+
+
+def plan_for(graph: nx.Graph, name: str | None = None, families: tuple[int, ...] | None = None) -> Plan:
+    """Return the plan of a graph, with the installed plugins' part in it; see `PluginManager.plan_for`."""
+    return default_plugins().plan_for(graph, name, families)
+
+
+def _where(error: BaseException, path: str | None = None) -> str:
+    """Return an exception as one line, with the line of the file it came from."""
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if (path is None and "importlib" not in name and "pluggy" not in name) or name == path:
+            place = f" ({name}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError):
+        place = f" ({error.filename}:{error.lineno})"
+    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    return f"{type(error).__name__}: {text}{place}"

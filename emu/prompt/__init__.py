@@ -1,0 +1,1 @@
+"""The `emu>` prompt on a running network."""

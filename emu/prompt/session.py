@@ -1,0 +1,106 @@
+"""A session at the prompt: one network, its commands, and the lines that are run."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import EmuError, suggestion
+from ..network import Network, Node
+from .jobs import Jobs
+
+if TYPE_CHECKING:
+    from ..plugin_manager import PluginManager
+
+
+class Leave(Exception):  # noqa: N818  # not an error: the way out of the prompt
+    """Raised by `exit`."""
+
+
+class Session:
+    """What a prompt command gets as its `click` object: the network, and how to run lines on it."""
+
+    def __init__(self, network: Network, plugins: PluginManager) -> None:
+        self.network, self.plugins = network, plugins
+        self.jobs = Jobs()
+
+    def words(self) -> list[str]:
+        """Return what a line may begin with."""
+        return [*self.plugins.commands, *(node.name for node in self.network)]
+
+    def nodes(self, names: Iterable[str]) -> list[Node]:
+        """Return the nodes of these names, or all when there are none."""
+        return [self.network[name] for name in names] or list(self.network)
+
+    def run_lines(self, lines: Iterable[str], keep_going: bool = True) -> int:
+        """Run lines one after the other; return the status of the first that failed."""
+        first_failure = 0
+        for line in lines:
+            status = self.run_line(line)
+            first_failure = first_failure or status
+            if status and not keep_going:
+                break
+        return first_failure
+
+    def run_line(self, line: str) -> int:
+        """Run one line and return its exit status; an expected failure is a line on standard error.
+
+        Raises:
+            Leave: the line says so.
+        """
+        try:
+            return self._run(line.strip())
+        except EmuError as error:
+            print_error(str(error))
+            return error.exit_status
+        except click.ClickException as error:
+            print_error(error.format_message())
+            return error.exit_code
+        except click.Abort:
+            return 130
+        except OSError as error:
+            print_error(f"{line.strip()}: {error.strerror or error}")
+            return 1
+
+    def _run(self, line: str) -> int:
+        if not line or line.startswith("#"):
+            return 0
+        word, _, rest = line.partition(" ")
+        if word in self.plugins.commands:
+            return self._run_command(word, rest)
+        if word in self.network:
+            return self._run_in_node(self.network[word], rest.strip())
+        print_error(f"no command or node {word!r}{suggestion(word, self.words()) or '; help lists the commands'}")
+        return 127
+
+    def _run_command(self, name: str, rest: str) -> int:
+        command = self.plugins.commands[name]
+        if getattr(command, "takes_line", False):
+            words = [rest.strip()] if rest.strip() else []
+        else:
+            try:
+                words = shlex.split(rest, comments=True)
+            except ValueError as error:
+                print_error(f"{name}: {error}")
+                return 2
+        with command.make_context(name, words, obj=self) as context, contextlib.suppress(click.exceptions.Exit):
+            return int(command.invoke(context) or 0)
+        return 0
+
+    def _run_in_node(self, node: Node, command: str) -> int:
+        if not command:
+            print_error(f"{node.name}: what to run? For example: {node.name} ip address")
+            return 2
+        return self.jobs.run(node, command)
+
+
+def print_error(text: str) -> None:
+    """Print one line on standard error."""
+    sys.stdout.flush()
+    sys.stderr.write(f"emu: {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""The plugins that emu brings: one feature, one file."""

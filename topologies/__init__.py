@@ -1,0 +1,1 @@
+"""The topologies that emu brings: one file each, found by their mark."""
