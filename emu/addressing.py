@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .attributes import Address, Kind, Prefix
 from .errors import PlanError
-from .topology import Segment, Topology
+from .graph import Segment, Topology
 
 InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 

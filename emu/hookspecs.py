@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .network import Network
     from .plan import Plan
     from .routing import Route
-    from .topology import Topology
+    from .graph import Topology
 
 hookspec = pluggy.HookspecMarker("emu")
 hookimpl = pluggy.HookimplMarker("emu")

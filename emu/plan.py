@@ -15,7 +15,7 @@ from typing import Any
 from .addressing import Addressing, InterfaceAddress, assign_addresses
 from .attributes import Kind, Prefix
 from .routing import NextHop, Route, compute_routes
-from .topology import Topology
+from .graph import Topology
 
 #: Settings a new namespace may have inherited from the outer host, and what a network rests on.
 #: A shared segment's router must neither redirect nor be redirected, or routes would drift; a

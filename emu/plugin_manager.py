@@ -97,7 +97,7 @@ class PluginManager:
         try:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
-            raise PluginError(f"load {path}: {_where(error, str(path))}") from error
+            raise PluginError(f"load {path}: {where(error, str(path))}") from error
         self._register(owner, module)
         return module
 
@@ -105,7 +105,7 @@ class PluginManager:
         try:
             self._register(owner, load())
         except (Exception, SystemExit) as error:
-            self.problems.append(f"plugin {owner}: {_where(error)}; emu goes on without it")
+            self.problems.append(f"plugin {owner}: {where(error)}; emu goes on without it")
 
     def _register(self, owner: str, plugin: Any) -> None:
         self.manager.register(plugin, owner)
@@ -195,7 +195,7 @@ class PluginManager:
         try:
             hook(value)
         except Exception as error:
-            self.problems.append(f"plugin {owner}: {_where(error)}; emu goes on without it")
+            self.problems.append(f"plugin {owner}: {where(error)}; emu goes on without it")
 
     def _checked(self, registry: Registry[Any]) -> Any:
         self.problems += registry.conflicts()
@@ -215,7 +215,7 @@ class PluginManager:
         from .addressing import assign_addresses
         from .plan import compile_plan
         from .routing import compute_routes
-        from .topology import topology_from
+        from .graph import topology_from
 
         graph = graph.copy()
         self.hook.emu_prepare_graph(graph=graph)
@@ -243,7 +243,7 @@ def plan_for(graph: nx.Graph, name: str | None = None, families: tuple[int, ...]
     return default_plugins().plan_for(graph, name, families)
 
 
-def _where(error: BaseException, path: str | None = None) -> str:
+def where(error: BaseException, path: str | None = None) -> str:
     """Return an exception as one line, with the line of the file it came from."""
     trace = error.__traceback__
     place = ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .addressing import Addressing
 from .attributes import Address, Kind, Prefix
-from .topology import Topology
+from .graph import Topology
 
 
 @dataclass(frozen=True, slots=True, order=True)

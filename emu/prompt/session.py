@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class Leave(Exception):  # noqa: N818  # not an error: the way out of the prompt
-    """Raised by `exit`."""
+    """Raised by `exit`; `status` is that of the first line that failed before it."""
+
+    status = 0
+
+
+#: The status of a program that Ctrl-C ended.
+INTERRUPTED = 128 + signal.SIGINT
 
 
 class Session:
@@ -37,13 +44,21 @@ class Session:
         """Return the nodes of these names, or all when there are none."""
         return [self.network[name] for name in names] or list(self.network)
 
-    def run_lines(self, lines: Iterable[str], keep_going: bool = True) -> int:
-        """Run lines one after the other; return the status of the first that failed."""
+    def run_lines(self, lines: Iterable[str]) -> int:
+        """Run lines one after the other, up to one that Ctrl-C ended.
+
+        Returns:
+            The status of the first that failed, or 0.
+        """
         first_failure = 0
         for line in lines:
-            status = self.run_line(line)
+            try:
+                status = self.run_line(line)
+            except Leave as leave:
+                leave.status = leave.status or first_failure
+                raise
             first_failure = first_failure or status
-            if status and not keep_going:
+            if status == INTERRUPTED:
                 break
         return first_failure
 
@@ -66,6 +81,10 @@ class Session:
         except OSError as error:
             print_error(f"{line.strip()}: {error.strerror or error}")
             return 1
+
+    def close(self) -> None:
+        """Let go of what the session started."""
+        self.jobs.close()
 
     def _run(self, line: str) -> int:
         if not line or line.startswith("#"):

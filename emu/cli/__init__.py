@@ -1,0 +1,83 @@
+"""The `emu` command line. Its verbs are plugins: see `emu.plugins`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import EmuError
+from ..plugin_manager import default_plugins
+
+
+class Group(click.Group):
+    """Commands in the order in which they are used, unknown ones with the nearest known."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with."""
+        from ..errors import suggestion
+
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            hint = suggestion(args[0], self.commands)
+            raise click.UsageError(f"no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group("emu", cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="emu")
+def cli() -> None:
+    """Turn a graph into a running network of Linux network namespaces.
+
+    \b
+    emu run two_segment                                  build it; then the prompt
+    emu run two_segment -c 'HOST1 ping -c 1 HOST2'       for scripts
+    emu plan two_segment                                 what would be built
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0, or the status of what went wrong."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    try:
+        status = _run(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+    except EmuError as error:
+        _print_error(str(error))
+        status = error.exit_status
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        status = 128 + signal.SIGINT
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 128 + signal.SIGPIPE
+    sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    plugins = default_plugins()
+    group = plugins.cli_group(cli)
+    for problem in plugins.problems:
+        _print_error(problem)
+    return int(group.main(arguments, prog_name="emu", standalone_mode=False) or 0)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    """End as an exit does: the network is ended, the terminal put back."""
+    sys.exit(128 + number)
+
+
+def _print_error(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"emu: {text}\n")

@@ -1,0 +1,118 @@
+"""Programs that a prompt runs in nodes: in front, in the background, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from ..network import Node
+from ..process import Process
+from ..terminal import TerminalJob, forwarded_signals, has_terminal, shell_status
+
+
+@dataclass
+class Job:
+    """A program that is not in front."""
+
+    number: int
+    node: str
+    command: str
+    process: Process
+    terminal: TerminalJob | None = None
+
+    @property
+    def state(self) -> str:
+        """Running, stopped, or how it ended."""
+        status = self.process.poll()
+        if status is not None:
+            return "done" if status == 0 else f"exit {shell_status(status)}"
+        return "stopped" if self.terminal is not None else "running"
+
+    def __str__(self) -> str:
+        return f"[{self.number}] {self.state}  {self.node} {self.command}"
+
+
+class Jobs:
+    """The jobs of one prompt. `stdin` is what programs without a terminal read; None: ours."""
+
+    def __init__(self, stdin: int | None = None) -> None:
+        self.stdin = stdin
+        self._jobs: dict[int, Job] = {}
+
+    def run(self, node: Node, command: str) -> int:
+        """Run a shell command line in a node and return its status; with a closing `&` start it only."""
+        if command.endswith("&") and not command.endswith("&&"):
+            return self._start_in_background(node, command[:-1].strip())
+        if self.stdin is None and has_terminal():
+            job = TerminalJob(lambda terminal: node.popen(_shell(command), terminal=terminal))
+            return self._follow(Job(self._free_number(), node.name, command, job.process, job))
+        with node.popen(_shell(command), stdin=self.stdin) as process:
+            interrupted = []
+            with forwarded_signals(process, interrupted.append):
+                status = shell_status(process.wait())
+            if signal.SIGINT in interrupted:
+                raise KeyboardInterrupt
+        return status
+
+    def _start_in_background(self, node: Node, command: str) -> int:
+        process = node.popen(_shell(command), stdin=subprocess.DEVNULL, background=True)
+        job = Job(self._free_number(), node.name, command, process)
+        self._jobs[job.number] = job
+        print(f"[{job.number}] {process.pid}")
+        return 0
+
+    def resume(self, number: int | None) -> int:
+        """Bring a stopped job back to the front and return its status."""
+        stopped = [job for job in self._jobs.values() if job.terminal is not None]
+        if number is None and not stopped:
+            raise UsageError("continue a job: none is stopped")
+        job = stopped[-1] if number is None else self.get(number)
+        if job.terminal is None:
+            raise UsageError(f"continue job {number}: it is running in the background")
+        print(f"{job.node} {job.command}")
+        return self._follow(job, resumed=True)
+
+    def _follow(self, job: Job, resumed: bool = False) -> int:
+        assert job.terminal is not None
+        if (job.terminal.resume() if resumed else job.terminal.foreground()) == "stopped":
+            self._jobs[job.number] = job
+            print(f"\n{job}")
+            return 128 + signal.SIGTSTP
+        self._jobs.pop(job.number, None)
+        return shell_status(job.process.wait())
+
+    def get(self, number: int) -> Job:
+        """Return a job by its number; UsageError when there is none."""
+        if number not in self._jobs:
+            raise UsageError(f"no job {number}; 'jobs' lists them")
+        return self._jobs[number]
+
+    def list(self) -> list[Job]:
+        """Return all jobs; those that ended are forgotten after this."""
+        jobs = list(self._jobs.values())
+        self._jobs = {job.number: job for job in jobs if job.process.poll() is None}
+        return jobs
+
+    def ended(self) -> list[Job]:
+        """Return, and forget, the jobs that ended since the last time."""
+        ended = [job for job in self._jobs.values() if job.process.poll() is not None]
+        for job in ended:
+            del self._jobs[job.number]
+        return ended
+
+    def close(self) -> None:
+        """Let go of all jobs; stopped ones are hung up."""
+        for job in self._jobs.values():
+            with contextlib.suppress(OSError):
+                (job.terminal or job.process).close()
+        self._jobs.clear()
+
+    def _free_number(self) -> int:
+        return max(self._jobs, default=0) + 1
+
+
+def _shell(command: str) -> list[str]:
+    return ["sh", "-c", command]

@@ -1,0 +1,102 @@
+"""Where a prompt's lines come from: options, standard input, or a person at a terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..network import Network
+from ..terminal import has_terminal
+from .session import Leave, Session, print_error
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+    from ..plan import Plan
+
+
+def converse(network: Network, lines: Sequence[str] = ()) -> int:
+    """Run lines on a network: the given ones, else those of standard input, else a person's.
+
+    Returns:
+        The status of the first line that failed; 0 after a conversation with a person.
+    """
+    session = Session(network, network.plugins)
+    try:
+        if lines:
+            return session.run_lines(lines)
+        if has_terminal():
+            return talk(session)
+        # Programs must not read the lines that are meant for us.
+        session.jobs.stdin = subprocess.DEVNULL
+        return session.run_lines(sys.stdin or ())
+    except Leave as leave:
+        return leave.status
+    finally:
+        session.close()
+
+
+def print_notes(plan: Plan) -> None:
+    """Print what a user should know of a plan, on standard error."""
+    for line in (*plan.warnings, *plan.notes):
+        print_error(line)
+
+
+def talk(session: Session) -> int:
+    """Read lines from a person until Ctrl-D or `exit`; return 0, or 1 when the network was ended."""
+    network = session.network
+    print(f"{network.name}: {len(network)} nodes. 'help' lists the commands, Ctrl-D leaves.")
+    for line in _typed_lines(session):
+        try:
+            session.run_line(line)
+        except Leave:
+            break
+        except KeyboardInterrupt:
+            print()
+        if not network.sandbox.alive():
+            print_error(f"network {network.name} has ended")
+            return 1
+        for job in session.jobs.ended():
+            print(job)
+    return 0
+
+
+def _typed_lines(session: Session) -> Iterator[str]:
+    """Yield lines as they are typed. Ctrl-C drops the line, as a shell does; Ctrl-D ends."""
+    prompt = _prompt_session(session)
+    while True:
+        try:
+            yield prompt.prompt("emu> ")
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+
+
+def _prompt_session(session: Session) -> PromptSession[str]:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+    from .completion import LineCompleter
+
+    history: History
+    try:
+        path = history_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        history = FileHistory(str(path))
+    except OSError:  # no home, or one that cannot be written
+        history = InMemoryHistory()
+    return PromptSession(history=history, completer=LineCompleter(session), complete_while_typing=False)
+
+
+def history_path() -> Path:
+    """Return where the prompt's history is kept (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if os.path.isabs(state) else Path(os.path.expanduser("~"), ".local", "state")
+    return base / "emu" / "history"
+

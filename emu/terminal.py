@@ -1,0 +1,179 @@
+"""Running a program in a node with the user's terminal, as `ssh -t` does for another machine.
+
+The program gets a pseudo-terminal of its own; this side relays bytes and the window's size, with the
+user's terminal in raw mode, so that every key reaches the program and its line discipline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import select
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .process import Process
+
+#: What is read from either side at once, in bytes.
+_CHUNK = 1 << 16
+
+
+def has_terminal() -> bool:
+    """Tell whether standard input and output are a terminal that can be handed on."""
+    with contextlib.suppress(OSError):
+        return os.isatty(0) and os.isatty(1)
+    return False
+
+
+def shell_status(returncode: int) -> int:
+    """Return a program's exit status as a shell tells it: 128 + n when signal n ended it."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+class TerminalJob:
+    """A program on a pseudo-terminal; in front only while `foreground` runs."""
+
+    def __init__(self, start: Callable[[int], Process]) -> None:
+        """Start a program by `start`, which is given the program's end of the terminal."""
+        self.master, theirs = os.openpty()
+        try:
+            os.set_inheritable(self.master, False)
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(theirs, termios.TCSANOW, termios.tcgetattr(0))
+            self._copy_size()
+            self.process = start(theirs)
+        except BaseException:
+            os.close(self.master)
+            raise
+        finally:
+            os.close(theirs)
+
+    def foreground(self) -> str:
+        """Relay until the program stops or ends; return "stopped" or "exited"."""
+        with _raw_mode(), _on_signal(signal.SIGWINCH, self._copy_size):
+            self._copy_size()
+            state = self._relay()
+        if state == "exited":
+            self.close()
+        return state
+
+    def resume(self) -> str:
+        """Continue a stopped program in the foreground."""
+        self.process.send_signal(signal.SIGCONT)
+        return self.foreground()
+
+    def close(self) -> None:
+        """Let go of the terminal and the program; one that still runs is hung up."""
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+        self.process.close()
+
+    def _relay(self) -> str:
+        sources = [0, self.master, self.process.fileno()]
+        while True:
+            ready = select.select(sources, [], [])[0]
+            if self.master in ready and not self._show():
+                sources.remove(self.master)  # nobody has the other end open any more
+            if 0 in ready:
+                typed = _read(0)
+                if not typed:  # the user's terminal is gone
+                    sources.remove(0)
+                    self.process.send_signal(signal.SIGHUP)
+                elif self.master in sources:
+                    _write_all(self.master, typed)
+            if self.process.fileno() in ready and (state := self.process.next_event(0)) is not None:
+                while select.select([self.master], [], [], 0)[0] and self._show():
+                    pass
+                return state
+
+    def _show(self) -> bool:
+        data = _read(self.master)
+        _write_all(1, data)
+        return bool(data)
+
+    def _copy_size(self) -> None:
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self.master, termios.TIOCSWINSZ, fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8)))
+
+
+def run_attached(start: Callable[[int | None], Process]) -> int:
+    """Run a program with whatever this process has, a terminal or not; return a shell's status.
+
+    Signals that end this process are passed on to the program, and a stop stops both.
+    """
+    if not has_terminal():
+        with start(None) as process, forwarded_signals(process):
+            return shell_status(process.wait())
+    job = TerminalJob(start)
+    with forwarded_signals(job.process):
+        state = job.foreground()
+        while state == "stopped":
+            os.kill(os.getpid(), signal.SIGSTOP)
+            state = job.resume()
+    return shell_status(job.process.wait())
+
+
+@contextlib.contextmanager
+def forwarded_signals(process: Process, also: Callable[[int], Any] = lambda _: None) -> Iterator[None]:
+    """Pass the signals that would end this process on to a program's process group meanwhile.
+
+    `also` is called with each one's number.
+    """
+
+    def pass_on(number: int) -> None:
+        process.send_signal(number, group=True)
+        also(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+    with contextlib.ExitStack() as stack:
+        for number in numbers:
+            stack.enter_context(_on_signal(number, functools.partial(pass_on, number)))
+        yield
+
+
+@contextlib.contextmanager
+def _on_signal(number: int, action: Callable[[], Any]) -> Iterator[None]:
+    """Do `action` on a signal meanwhile; nothing outside of the main thread, which gets no signals."""
+    try:
+        before = signal.signal(number, lambda *_: action())
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def _raw_mode() -> Iterator[None]:
+    before = termios.tcgetattr(0)
+    sys.stdout.flush()
+    try:
+        tty.setraw(0)
+        yield
+    finally:
+        with contextlib.suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+def _read(fd: int) -> bytes:
+    """Return what is there; nothing at the end, which a terminal reports as an error."""
+    try:
+        return os.read(fd, _CHUNK)
+    except OSError:
+        return b""
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    with contextlib.suppress(OSError):
+        while view:
+            view = view[os.write(fd, view) :]
