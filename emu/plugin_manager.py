@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK = "emu_topology"
+#: What is added to a plugin's name for the part that registers its marked functions.
+_TOPOLOGIES = " (topologies)"
 
 
 def topology(function: F) -> F:
@@ -110,7 +112,19 @@ class PluginManager:
     def _register(self, owner: str, plugin: Any) -> None:
         self.manager.register(plugin, owner)
         if isinstance(plugin, ModuleType) and marked_topologies(plugin):
-            self.manager.register(_MarkedTopologies(plugin), f"{owner} (topologies)")
+            self.manager.register(_MarkedTopologies(plugin), owner + _TOPOLOGIES)
+
+    def loaded(self) -> list[tuple[str, str, str]]:
+        """Return each plugin's name, its hooks and its file, topologies included."""
+        self.topologies  # noqa: B018  # loads the built-in ones
+        hooks: dict[str, list[str]] = {}
+        files: dict[str, str] = {}
+        for name, plugin in self.manager.list_name_plugin():
+            owner = name.removesuffix(_TOPOLOGIES)
+            found = self.manager.get_hookcallers(plugin) or []
+            hooks.setdefault(owner, []).extend(caller.name for caller in found)
+            files.setdefault(owner, getattr(plugin, "__file__", None) or type(plugin).__module__)
+        return [(owner, ", ".join(sorted(set(names))), files[owner]) for owner, names in sorted(hooks.items())]
 
     # -- what was registered ----------------------------------------------------------------------
 
@@ -186,7 +200,7 @@ class PluginManager:
     def _implementations(self, name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
         """Yield every plugin's function for a hook with the plugin's name, in order of loading."""
         for implementation in getattr(self.hook, name).get_hookimpls():
-            owner = implementation.plugin_name.removesuffix(" (topologies)")
+            owner = implementation.plugin_name.removesuffix(_TOPOLOGIES)
             names = implementation.argnames
             function = implementation.function
             yield owner, lambda value, function=function, names=names: function(*[value][: len(names)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
 import select
 import signal
 import socket
@@ -86,6 +87,22 @@ class Sandbox:
         """Return the keeper's process id as seen from here, or -1 when it has ended."""
         text = Path(f"/proc/self/fdinfo/{self.pidfd}").read_text()
         return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pid:"))
+
+    @property
+    def owner(self) -> str:
+        """The name of the user whose network it is."""
+        uid = os.fstat(self._folder).st_uid
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return str(uid)
+
+    def check_node(self, name: str) -> None:
+        """Raise UsageError unless there is a node of that name."""
+        names = self.ask("names").message["names"]
+        if name not in names:
+            known = f"; the nodes are {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
+            raise UsageError(f"no node {name!r} in network {self.name}{suggestion(name, names) or known}")
 
     def end(self) -> None:
         """End the network and wait until its processes are gone; a keeper that hangs is killed."""
@@ -181,11 +198,14 @@ def find_sandbox(name: str) -> Sandbox:
     raise NotRunning(f"no network {name!r} is running{hint}")
 
 
-def running_sandboxes() -> Iterator[Sandbox]:
-    """Yield a connection to every running network of this user; remove what killed ones left."""
+def running_sandboxes(own: bool = False) -> Iterator[Sandbox]:
+    """Yield a connection to every running network, for root everybody's unless `own`.
+
+    Removes what killed ones of this user left.
+    """
     for base in _own_folders():
         sweep(base)
-    for base in _base_folders():
+    for base in _own_folders() if own else _base_folders():
         for name in sorted(_entries(base)):
             with contextlib.suppress(OSError, NotRunning):
                 yield _attach(base, name)

@@ -168,10 +168,17 @@ class Keeper:
 
     def do_hello(self, client: Client, _: Frame) -> None:
         """Say how the network is, and hand over a pidfd of this process."""
-        known = {"started": self.started, "nodes": len(self.nodes), "programs": len(self.running)}
+        known = {
+            "started": self.started, "detached": self.detached,
+            "nodes": len(self.nodes), "programs": len(self.running),
+        }  # fmt: skip
         pidfd = os.pidfd_open(os.getpid())
         client.tell(known, fds=(pidfd,))
         os.close(pidfd)
+
+    def do_names(self, client: Client, _: Frame) -> None:
+        """Answer with the names of all nodes, in order."""
+        client.tell({"names": list(self.nodes)})
 
     def do_create(self, client: Client, _: Frame, names: list[str]) -> None:
         """Make a network namespace per name, visible to `ip netns`; answer with their descriptors."""

@@ -7,11 +7,12 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import EmuError, suggestion
+from ..errors import EmuError, UsageError, suggestion
 from ..network import Network, Node
 from .jobs import Jobs
 
@@ -35,6 +36,7 @@ class Session:
     def __init__(self, network: Network, plugins: PluginManager) -> None:
         self.network, self.plugins = network, plugins
         self.jobs = Jobs()
+        self._reading: list[Path] = []
 
     def words(self) -> list[str]:
         """Return what a line may begin with."""
@@ -81,6 +83,17 @@ class Session:
         except OSError as error:
             print_error(f"{line.strip()}: {error.strerror or error}")
             return 1
+
+    def run_file(self, path: Path, lines: Iterable[str]) -> int:
+        """Run the lines of a file; one that reads itself, by whatever way, is refused."""
+        real = path.resolve()
+        if real in self._reading:
+            raise UsageError(f"read {path}: it is being read already")
+        self._reading.append(real)
+        try:
+            return self.run_lines(lines)
+        finally:
+            self._reading.remove(real)
 
     def close(self) -> None:
         """Let go of what the session started."""

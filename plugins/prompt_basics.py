@@ -1,0 +1,137 @@
+"""Prompt commands that do not concern the network: help, lines from a file, the outer host, jobs."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.prompt.session import Session
+
+#: For commands that take the rest of the line as it was typed.
+_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.command("help")
+@click.argument("name", required=False, metavar="[COMMAND]")
+@click.pass_obj
+def help_(session: Session, name: str | None) -> None:
+    """Show the commands, or how one is used.
+
+    \b
+    emu> help pingall
+    """
+    from emu.tables import print_table
+
+    commands = session.plugins.commands
+    if name is not None:
+        with click.Context(commands[name], info_name=name) as context:
+            click.echo(context.get_help())
+        return
+    click.echo("NODE COMMAND…  run a shell command line in a node: HOST1 ping -c 1 HOST2\n")
+    print_table(
+        ["COMMAND", "WHAT IT DOES"],
+        [(name, commands[name].get_short_help_str(100)) for name in commands if not commands[name].hidden],
+    )
+    click.echo("\n# begins a comment; Ctrl-C ends the running command, Ctrl-D leaves the prompt")
+
+
+@click.command(context_settings=_LINE)
+@click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND…")
+def sh(line: tuple[str, ...]) -> int:
+    """Run a shell command line on the outer machine.
+
+    \b
+    emu> sh ls *.py
+    """
+    import subprocess
+
+    from emu.terminal import shell_status
+
+    return shell_status(subprocess.run(["sh", "-c", " ".join(line)], check=False).returncode)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.pass_obj
+def source(session: Session, path: Path) -> int:
+    """Run the lines of a file.
+
+    \b
+    emu> source experiment.emu
+    """
+    from emu.errors import UsageError
+
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
+        raise UsageError(f"read {path}: {reason}") from error
+    return session.run_file(path, lines)
+
+
+@click.command(context_settings=_LINE)
+@click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="LINE…")
+@click.pass_obj
+def time(session: Session, line: tuple[str, ...]) -> int:
+    """Run a line and tell how long it took.
+
+    \b
+    emu> time HOST1 ping -c 1 HOST2
+    """
+    begin = clock.monotonic()
+    status = session.run_line(" ".join(line))
+    click.echo(f"{clock.monotonic() - begin:.3f} s")
+    return status
+
+
+@click.command()
+@click.pass_obj
+def jobs(session: Session) -> None:
+    """Show the programs that are stopped or in the background.
+
+    \b
+    emu> HOST2 python3 -m http.server &
+    emu> jobs
+    """
+    for job in session.jobs.list():
+        click.echo(job)
+
+
+@click.command()
+@click.argument("number", type=int, required=False, metavar="[JOB]")
+@click.pass_obj
+def fg(session: Session, number: int | None) -> int:
+    """Bring a stopped program back to the front; the last one when no JOB is named.
+
+    \b
+    emu> fg 1
+    """
+    return session.jobs.resume(number)
+
+
+@click.command()
+@click.argument("number", type=int, metavar="JOB")
+@click.pass_obj
+def kill(session: Session, number: int) -> None:
+    """End a program that is stopped or in the background.
+
+    \b
+    emu> kill 1
+    """
+    session.jobs.get(number).process.kill_group()
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the commands."""
+    for command in (sh, time):
+        command.takes_line = True  # type: ignore[attr-defined]  # see emu.prompt.session
+    for command in (help_, sh, source, time, jobs, fg, kill):
+        register(command)

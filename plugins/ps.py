@@ -1,0 +1,85 @@
+"""`emu ps` and `emu stop`: networks that are running."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+
+import emu
+
+
+@click.command(short_help="List the running networks.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, one object per network.")
+def ps(as_json: bool) -> None:
+    """List your running networks; root sees everybody's.
+
+    \b
+    emu ps
+    """
+    from emu.sandbox import running_sandboxes
+    from emu.tables import print_table
+
+    rows = []
+    for sandbox in running_sandboxes():
+        facts = sandbox.facts
+        rows.append(
+            {
+                "name": sandbox.name, "owner": sandbox.owner, "nodes": facts["nodes"],
+                "programs": facts["programs"], "uptime": round(time.time() - facts["started"], 1),
+                "detached": facts["detached"], "keeper": sandbox.keeper_pid(),
+            }
+        )  # fmt: skip
+        sandbox.close()
+    if as_json:
+        click.echo("\n".join(json.dumps(row) for row in rows))
+    elif not rows:
+        click.echo("no network is running")
+    else:
+        print_table([key.upper() for key in rows[0]], [[_shown(cell) for cell in row.values()] for row in rows])
+
+
+def _shown(cell: object) -> object:
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, float):
+        minutes, seconds = divmod(int(cell), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02}"
+    return cell
+
+
+@click.command(short_help="End running networks.")
+@click.argument("names", nargs=-1, metavar="NAME…")
+@click.option("-a", "--all", "every", is_flag=True, help="Every running network of yours.")
+def stop(names: tuple[str, ...], every: bool) -> int:
+    """End running networks: their programs, namespaces, links and files.
+
+    \b
+    emu stop two_segment
+    emu stop --all
+    """
+    from emu.errors import EmuError, UsageError
+    from emu.sandbox import find_sandbox, running_sandboxes
+
+    if every == bool(names):
+        raise UsageError("stop networks: name them, or say --all; 'emu ps' lists them")
+    failed = 0
+    if every:
+        for sandbox in running_sandboxes(own=True):
+            sandbox.end()
+    for name in names:
+        try:
+            find_sandbox(name).end()
+        except EmuError as error:
+            click.echo(f"emu: {error}", err=True)
+            failed = failed or error.exit_status
+    return failed
+
+
+@emu.hookimpl
+def emu_add_cli_commands(cli: click.Group) -> None:
+    """Add the commands."""
+    cli.add_command(ps)
+    cli.add_command(stop)
