@@ -6,14 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import EmuError, KernelError, NotRunning, PlanError, PluginError, PrivilegeError
+    from .errors import EmuError as EmuError
+    from .errors import KernelError as KernelError
+    from .errors import NotRunning as NotRunning
+    from .errors import PlanError as PlanError
+    from .errors import PluginError as PluginError
+    from .errors import PrivilegeError as PrivilegeError
     from .errors import TopologyError as TopologyError
     from .errors import UsageError as UsageError
-    from .hookspecs import hookimpl
-    from .network import Network, Node
-    from .plan import Plan
-    from .plugin_manager import plan_for, topology
-    from .process import Process
+    from .hookspecs import hookimpl as hookimpl
+    from .network import Network as Network
+    from .network import Node as Node
+    from .plan import Plan as Plan
+    from .plugin_manager import plan_for as plan_for
+    from .plugin_manager import topology as topology
+    from .process import Process as Process
 
 __version__ = "0.1.0"
 

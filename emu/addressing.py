@@ -44,7 +44,7 @@ def assign_addresses(topology: Topology) -> Addressing:
     addresses: list[tuple[InterfaceAddress, ...]] = [() for _ in topology.interfaces]
     kinds = {node.name: node.kind for node in topology.nodes}
     for family in topology.families:
-        pinned = [prefix for segment in topology.segments for prefix in segment.pinned if prefix.version == family]
+        pinned = [pin for segment in topology.segments for pin in segment.pinned if pin.version == family]
         pool = _Pool(POOLS[family], pinned)
         for index, segment in enumerate(topology.segments):
             prefix = _pin(segment, family) or pool.take(_length(family, len(segment.interfaces)))
@@ -80,11 +80,10 @@ class _Pool:
         while (at := bisect.bisect_right(self.starts, start + size - 1) - 1) >= 0 and self.ends[at] >= start:
             start = -(-(self.ends[at] + 1) // size) * size
         if start + size - 1 > self.last:
-            raise PlanError(
-                f"hand out prefixes: the pool {self.pool} has no /{length} left; pin prefixes, or use a larger pool"
-            )
+            reason = f"the pool {self.pool} has no /{length} left; pin prefixes, or use a larger pool"
+            raise PlanError(f"hand out prefixes: {reason}")
         self.next = start + size
-        return type(self.pool)((start, length))  # type: ignore[no-any-return]  # both classes take a pair
+        return type(self.pool)((start, length))
 
 
 def _numbered(

@@ -53,7 +53,7 @@ def send(sandbox: Sandbox, requests: Sequence[Request], namespaces: dict[str, in
         else:
             batches.append((request.node, len(message)))
         blob += message
-        if last_of_node and len(blob) > _PIECE or sequence + 1 == len(requests):
+        if (last_of_node and len(blob) > _PIECE) or sequence + 1 == len(requests):
             _report(requests, sandbox.ask("netlink", bytes(blob), batches=batches).message["refused"])
             batches, blob = [], bytearray()
 

@@ -133,7 +133,7 @@ class _Builder:
     def add_links(self) -> None:
         """Make a link, and an interface at either end, of each edge."""
         for a, b, there, back in _edges(self.graph):
-            where = f"link {self.names[a]}–{self.names[b]}"
+            where = f"link {self.names[a]} – {self.names[b]}"  # noqa: RUF001  # a dash, no minus
             if a == b:
                 self.faults.append(f"{where}: a link from a node to itself")
                 continue

@@ -40,7 +40,7 @@ def node_names(nodes: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
     taken = {name.lower() for name in _RESERVED}
     names: dict[Hashable, str] = {}
     # Labels that need no change first: nobody else's derived name may take theirs.
-    for node, label in sorted(pairs, key=lambda pair: wanted[pair[0]] != pair[1]):
+    for node, _ in sorted(pairs, key=lambda pair: wanted[pair[0]] != pair[1]):
         names[node] = _unique(wanted[node], taken)
         taken.add(names[node].lower())
     return {node: names[node] for node, _ in pairs}

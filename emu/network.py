@@ -7,9 +7,10 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .addressing import InterfaceAddress
 from .attributes import Kind
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .netlink.dumps import AddressState, InterfaceState, RouteState
     from .ping import PingResults
     from .plugin_manager import PluginManager
+
+T = TypeVar("T")
 
 
 class Network:
@@ -58,7 +61,7 @@ class Network:
         self.plan = graph if isinstance(graph, Plan) else self.plugins.plan_for(graph, families=families)
         self._wanted = name
         self._sandbox: Sandbox | None = None
-        self._sockets: list[socket.socket] = []
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._nodes: dict[str, Node] = {}
         self._owned = True
 
@@ -142,7 +145,7 @@ class Network:
         sandbox, self._sandbox = self._sandbox, None
         if sandbox is None:
             return
-        for sock in self._sockets:  # an open socket would keep its namespace
+        for sock in list(self._sockets):  # an open socket would keep its namespace
             sock.close()
         self._sockets.clear()
         if self._owned:
@@ -247,7 +250,7 @@ class Node:
         self,
         args: Words,
         *,
-        input: Any = None,
+        input: Any = None,  # noqa: A002  # as in subprocess
         capture_output: bool = False,
         check: bool = False,
         timeout: float | None = None,
@@ -281,7 +284,7 @@ class Node:
         return Process(self._network.sandbox, self.name, args, **options)
 
     def socket(
-        self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0
+        self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0  # noqa: A002  # as in socket
     ) -> socket.socket:  # fmt: skip
         """Return a socket that lives in the node and is used in this process.
 
@@ -292,32 +295,29 @@ class Node:
         except OSError as error:
             raise KernelError("socket()", self.name, error.errno or 0, str(error.strerror)) from error
         sock = socket.socket(family, type, proto, fileno=frame.fds[0])
-        self._network._sockets.append(sock)
+        self._network._sockets.add(sock)
         return sock
 
     def read_interfaces(self) -> list[InterfaceState]:
         """Return the node's interfaces as the kernel has them now."""
         from .netlink.dumps import read_interfaces
 
-        return self._dump(read_interfaces)
+        return _dump(self, read_interfaces)
 
     def read_addresses(self) -> list[AddressState]:
         """Return the node's addresses as the kernel has them now."""
         from .netlink.dumps import read_addresses
 
-        return self._dump(read_addresses)
+        return _dump(self, read_addresses)
 
     def read_routes(self) -> list[RouteState]:
         """Return the routes of the node's main table as the kernel has them now."""
         from .netlink.dumps import read_routes
 
-        return self._dump(read_routes)
+        return _dump(self, read_routes)
 
-    def _dump(self, read: Any) -> Any:
-        sock = self.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        try:
-            return read(sock)
-        finally:
-            self._network._sockets.remove(sock)
-            sock.close()
 
+def _dump(node: Node, read: Callable[[socket.socket], list[T]]) -> list[T]:
+    """Return what `read` makes of a netlink socket in a node."""
+    with node.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+        return read(sock)

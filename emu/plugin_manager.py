@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _MARK = "emu_topology"
 #: What is added to a plugin's name for the part that registers its marked functions.
@@ -211,7 +212,7 @@ class PluginManager:
         except Exception as error:
             self.problems.append(f"plugin {owner}: {where(error)}; emu goes on without it")
 
-    def _checked(self, registry: Registry[Any]) -> Any:
+    def _checked(self, registry: Registry[T]) -> Registry[T]:
         self.problems += registry.conflicts()
         return registry
 

@@ -74,7 +74,7 @@ class Process:
         self._lock = threading.RLock()
         with contextlib.ExitStack() as passed:
             if terminal is not None:
-                fds = (terminal,)
+                fds: tuple[int, ...] = (terminal,)
             else:
                 mode = (text or encoding is not None, encoding, errors)
                 read, self.stdin = _ends(passed, stdin, 0, writing=True, mode=mode)
@@ -192,7 +192,7 @@ class Process:
         self.send_signal(signal.SIGTERM, group=True)
         self.send_signal(signal.SIGCONT, group=True)
 
-    def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:
+    def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:  # noqa: A002
         """Send `input`, read the streams to their end, wait; return what was read from each.
 
         Raises `subprocess.TimeoutExpired` after `timeout` seconds, with the program still running.
@@ -276,7 +276,7 @@ def _ends(
         passed.callback(os.close, theirs)
         text, encoding, errors = mode
         kind = ("w" if writing else "r") + ("" if text else "b")
-        return theirs, open(ours, kind, encoding=encoding, errors=errors)  # noqa: SIM115  # the caller's to close
+        return theirs, open(ours, kind, encoding=encoding, errors=errors)
     return (target if isinstance(target, int) else target.fileno()), None
 
 

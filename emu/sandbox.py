@@ -108,9 +108,8 @@ class Sandbox:
         """End the network and wait until its processes are gone; a keeper that hangs is killed."""
         if self.pidfd < 0:
             return
-        with contextlib.suppress(OSError, EmuError):
-            with self._lock:
-                send_frame(self._sock, {"do": "end"})
+        with contextlib.suppress(OSError), self._lock:
+            send_frame(self._sock, {"do": "end"})
         if not select.select([self.pidfd], [], [], _END_DEADLINE)[0]:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
@@ -342,7 +341,7 @@ def _base_folder(detached: bool) -> Path:
 
 def _own_folders() -> list[Path]:
     uid = os.geteuid()
-    fallback = Path(f"/tmp/emu-{uid}")
+    fallback = Path(f"/tmp/emu-{uid}")  # noqa: S108  # made private, or refused, by _make_private
     if uid == 0:
         return [Path("/run/emu"), fallback]
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")

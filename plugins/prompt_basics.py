@@ -100,7 +100,7 @@ def jobs(session: Session) -> None:
     emu> HOST2 python3 -m http.server &
     emu> jobs
     """
-    for job in session.jobs.list():
+    for job in session.jobs.all():
         click.echo(job)
 
 

@@ -18,7 +18,7 @@ def two_segment(network1: str = "192.0.2.0/24", network2: str = "198.51.100.0/24
     >>> sorted(two_segment().edges)
     [('HOST1', 'ROUTER'), ('ROUTER', 'HOST2')]
     """
-    graph = nx.Graph(name="two_segment", families=4)
+    graph: nx.Graph = nx.Graph(name="two_segment", families=4)
     graph.add_node("HOST1", kind="host")
     graph.add_node("ROUTER", kind="router")
     graph.add_node("HOST2", kind="host")

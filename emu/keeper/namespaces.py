@@ -31,12 +31,12 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Move the calling thread into new namespaces; see unshare(2)."""
+    """Move the calling thread into new namespaces, as the system call does."""
     _call("unshare", flags)
 
 
 def setns(fd: int, kind: int) -> None:
-    """Move the calling thread into the namespace that `fd` refers to; see setns(2)."""
+    """Move the calling thread into the namespace that `fd` refers to, as the system call does."""
     _call("setns", fd, kind)
 
 
@@ -48,7 +48,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
             ctypes.c_ulong(flags), options.encode(),
         )  # fmt: skip
     except OSError as error:
-        raise OSError(error.errno, f"mount {kind or 'bind'}: {os.strerror(error.errno)}", target) from error
+        reason = f"mount {kind or 'bind'}: {os.strerror(error.errno or 0)}"
+        raise OSError(error.errno, reason, target) from error
 
 
 def enter_user_namespace_of(uid: int, gid: int) -> None:
@@ -66,7 +67,8 @@ def arrange_files(files: dict[str, tuple[int, str]], binds: dict[str, str], keep
     socket in it would carry look-ups to the outer network.
     """
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
-    kept = {path: os.open(path, os.O_PATH) for path in keep if path.startswith("/run/") and os.path.isdir(path)}
+    visible = [path for path in keep if path.startswith("/run/") and os.path.isdir(path)]
+    kept = {path: os.open(path, os.O_PATH) for path in visible}
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     for path, fd in kept.items():
         os.makedirs(path, exist_ok=True)

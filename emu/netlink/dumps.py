@@ -130,7 +130,7 @@ def _dump(sock: socket.socket, kind: int, message_class: Any) -> list[Any]:
     """Ask for a dump and return its messages, decoded."""
     # One zeroed body serves all three requests: ifinfomsg (16 bytes) is the longest.
     sock.send(_HEADER.pack(_HEADER.size + 16, kind, _REQUEST_DUMP, 1, 0) + bytes(16))
-    found = []
+    found: list[Any] = []
     while True:
         data = sock.recv(1 << 20)
         offset = 0

@@ -21,6 +21,8 @@ _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _NEWLINK, _NEWADDR, _NEWROUTE, _NEWLINKPROP = 16, 20, 24, 108
 _NEW = _REQUEST | _EXCL | _CREATE
 _IFF_UP = 1
+#: The name of a switch's bridge interface.
+BRIDGE = "bridge"
 _TABLE_MAIN, _PROTO_STATIC, _TYPE_UNICAST = 254, 4, 1
 
 
@@ -254,11 +256,6 @@ def operations_for(plan: Plan) -> list[Operation]:
     return operations
 
 
-def bridge_name(node: NodePlan) -> str:
-    """Return the name of a switch's bridge interface."""
-    return "bridge"
-
-
 def _node_operations(node: NodePlan) -> list[Operation]:
     indices = {one.name: one.index for one in node.interfaces}
     return [
@@ -278,7 +275,7 @@ def _node_operations(node: NodePlan) -> list[Operation]:
 
 
 def _switch_operations(node: NodePlan) -> list[Operation]:
-    name, index = bridge_name(node), len(node.interfaces) + 2
+    name, index = BRIDGE, len(node.interfaces) + 2
     return [
         SetUp(node.name, "lo", 1),
         CreateBridge(node.name, name, index, node.spanning_tree),

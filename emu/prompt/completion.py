@@ -29,21 +29,22 @@ class LineCompleter(Completer):
             yield from _matching(word, self.session.words())
             return
         if word.startswith("-"):
-            command = self.session.plugins.commands[first] if first in self.session.plugins.commands else None
-            yield from _matching(word, _options(command))
+            yield from _matching(word, self._options(first))
         yield from _matching(word, (node.name for node in self.session.network))
         if first in self.session.network and before.count(" ") == 1:
             yield from _matching(word, self.session.plugins.programs)
         yield from self.paths.get_completions(Document(word), complete_event)
 
-
-def _options(command: click.Command | None) -> list[str]:
-    if command is None:
-        return []
-    return [name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts]
+    def _options(self, name: str) -> list[str]:
+        if name not in self.session.plugins.commands:
+            return []
+        options = [one for one in self.session.plugins.commands[name].params if isinstance(one, click.Option)]
+        return [word for option in options for word in option.opts]
 
 
 def _matching(word: str, candidates: Iterable[str]) -> Iterator[Completion]:
-    for candidate in sorted(candidates):
-        if candidate.lower().startswith(word.lower()):
-            yield Completion(candidate, start_position=-len(word))
+    """Yield the candidates that begin as typed, or, when none does, without regard to case."""
+    names = sorted(candidates)
+    found = [name for name in names if name.startswith(word)]
+    for name in found or [name for name in names if name.lower().startswith(word.lower())]:
+        yield Completion(f"{name} ", start_position=-len(word), display=name)

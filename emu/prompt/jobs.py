@@ -50,7 +50,7 @@ class Jobs:
             job = TerminalJob(lambda terminal: node.popen(_shell(command), terminal=terminal))
             return self._follow(Job(self._free_number(), node.name, command, job.process, job))
         with node.popen(_shell(command), stdin=self.stdin) as process:
-            interrupted = []
+            interrupted: list[int] = []
             with forwarded_signals(process, interrupted.append):
                 status = shell_status(process.wait())
             if signal.SIGINT in interrupted:
@@ -82,7 +82,10 @@ class Jobs:
             print(f"\n{job}")
             return 128 + signal.SIGTSTP
         self._jobs.pop(job.number, None)
-        return shell_status(job.process.wait())
+        status = shell_status(job.process.wait())
+        if status == 128 + signal.SIGINT:
+            print()  # behind the terminal's ^C
+        return status
 
     def get(self, number: int) -> Job:
         """Return a job by its number; UsageError when there is none."""
@@ -90,7 +93,7 @@ class Jobs:
             raise UsageError(f"no job {number}; 'jobs' lists them")
         return self._jobs[number]
 
-    def list(self) -> list[Job]:
+    def all(self) -> list[Job]:
         """Return all jobs; those that ended are forgotten after this."""
         jobs = list(self._jobs.values())
         self._jobs = {job.number: job for job in jobs if job.process.poll() is None}

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ..plugin_manager import PluginManager
 
 
-class Leave(Exception):  # noqa: N818  # not an error: the way out of the prompt
-    """Raised by `exit`; `status` is that of the first line that failed before it."""
+class Leave(Exception):
+    """The way out of the prompt; `status` is that of the first line that failed before."""
 
     status = 0
 

@@ -1,0 +1,41 @@
+# `make run` and `make test` do all the set-up on a fresh machine; `make help` lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test bench docs clean
+
+help:
+	@echo "make run     set up a virtual environment, install emu, run the two_segment network"
+	@echo "make test    the same for the tests, and run them"
+	@echo "make bench   the benchmarks; nothing else should be running"
+	@echo "make docs    the documentation, in site/"
+	@echo "make clean   remove what the others made"
+
+run: $(BIN)/.run
+	$(BIN)/emu run two_segment
+
+test: $(BIN)/.test
+	PYTHON=$(abspath $(BIN))/python tests/run
+
+bench: $(BIN)/.test
+	$(BIN)/python -m tests.bench
+
+docs: $(BIN)/.test
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	tests/need venv $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+
+$(BIN)/.run: $(BIN)/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(BIN)/.test: $(BIN)/python pyproject.toml
+	tests/need test
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

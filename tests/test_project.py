@@ -1,0 +1,39 @@
+"""Style, types and layers of the source."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["lint-imports", "--no-cache"],
+    ],
+    ids=" ".join,
+)
+def test_source_is_clean(command: list[str]) -> None:
+    """Each tool finds nothing to say."""
+    program = Path(sys.executable).with_name(command[0])
+    done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_files_and_functions_stay_short() -> None:
+    """A file that outgrew its subject is split: none has more than 350 lines."""
+    long = {
+        str(path.relative_to(ROOT)): count
+        for folder in ("emu", "topologies", "plugins")
+        for path in (ROOT / folder).rglob("*.py")
+        if (count := len(path.read_text().splitlines())) > 350
+    }
+    assert not long
