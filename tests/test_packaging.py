@@ -70,6 +70,8 @@ def test_an_installation_runs(kind: str, built: Path, source: Path, tmp_path: Pa
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=True)
     python = environment / "bin" / "python"
+    # Old environments come with an old setuptools, which would hide the one below.
+    run(python, "-m", "pip", "uninstall", "--yes", "--quiet", "setuptools")
     # The dependencies come from the environment that runs the tests; emu itself does not.
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")

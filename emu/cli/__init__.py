@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _print_error(str(error))
         status = error.exit_status
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        how = context.command_path if context else "emu"
+        _print_error(f"{error.format_message().rstrip('.')}; '{how} --help' tells how it is used")
         status = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         status = 128 + signal.SIGINT
