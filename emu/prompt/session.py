@@ -120,7 +120,8 @@ class Session:
             except ValueError as error:
                 print_error(f"{name}: {error}")
                 return 2
-        with command.make_context(name, words, obj=self) as context, contextlib.suppress(click.exceptions.Exit):
+        leaving = contextlib.suppress(click.exceptions.Exit)  # --help leaves while the context is made
+        with leaving, command.make_context(name, words, obj=self) as context:
             return int(command.invoke(context) or 0)
         return 0
 

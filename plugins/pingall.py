@@ -1,0 +1,85 @@
+"""`pingall`: who reaches whom."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.ping import PingResults
+    from emu.prompt.session import Session
+
+#: Up to how many nodes a table is shown, and how many pairs without an answer are named.
+_TABLE_NODES, _PAIRS_NAMED = 20, 20
+
+
+@click.command()
+@click.option("-4", "family", flag_value=4, type=int, help="Over IPv4 only.")
+@click.option("-6", "family", flag_value=6, type=int, help="Over IPv6 only.")
+@click.option(
+    "-W", "--timeout", type=click.FloatRange(min=0, min_open=True, max=3600), default=1.0, metavar="SECONDS",
+    help="How long to wait for an answer; default 1.",
+)  # fmt: skip
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N",
+    help="Try N pairs only, picked at random, the same ones each time.",
+)  # fmt: skip
+@click.pass_obj
+def pingall(session: Session, family: int | None, timeout: float, sample: int | None) -> int:
+    """Ping every node from every other one, all at once.
+
+    Shows a table, a row for each source and a column for each target: the round-trip time in ms, or X
+    where no answer came; a network of more than 20 nodes gets none. Then the pairs without an answer,
+    each with the reason. The exit status is 0 when every pair answered, else 1.
+
+    \b
+    emu> pingall
+    emu> pingall -4 --sample 100
+    """
+    results = session.network.ping_all(family=family, timeout=timeout, sample=sample)
+    for version in results.families:
+        part = results.over(version)
+        if part.sent < results.sent:
+            click.echo(f"IPv{version}")
+        _show_table(part, version)
+        _show_unreachable(part)
+        click.echo(str(part))
+    if not results.families:
+        click.echo(str(results))
+    return 0 if results.ok else 1
+
+
+def _show_table(results: PingResults, family: int) -> None:
+    """Print the table of round-trip times, unless it has gaps or is too large."""
+    from rich.cells import cell_len
+
+    from emu.tables import print_table
+
+    count = len(results.nodes)
+    if count > _TABLE_NODES or results.sent < count * (count - 1):
+        return
+    titles, rows = ["", *results.nodes], results.matrix(family)
+    width = sum(max(map(cell_len, column)) + 2 for column in zip(titles, *rows, strict=True))
+    if not sys.stdout.isatty() or width <= shutil.get_terminal_size().columns:
+        print_table(titles, rows)
+
+
+def _show_unreachable(results: PingResults) -> None:
+    """Name the pairs without an answer, and why; of many only the first."""
+    pairs = results.unreachable
+    for pair in pairs[:_PAIRS_NAMED]:
+        click.echo(f"{pair.source} → {pair.target}: {pair.reason}")
+    if len(pairs) > _PAIRS_NAMED:
+        click.echo(f"… and {len(pairs) - _PAIRS_NAMED} more pairs without an answer")
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the command."""
+    register(pingall)

@@ -1,0 +1,217 @@
+"""Pinging all pairs of real networks: who is reached, who is not, and why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import Any
+
+import networkx as nx
+import pytest
+
+import emu
+from emu.ping import PingResults
+from emu.prompt.session import Session
+from emu.topologies.two_segment import two_segment
+
+
+def star(hosts: int, families: object = 4) -> nx.Graph:
+    """Return hosts on one switch."""
+    graph: nx.Graph = nx.Graph(name="star", families=families)
+    graph.add_node("S1", kind="switch")
+    graph.add_edges_from(("S1", f"H{number}") for number in range(1, hosts + 1))
+    return graph
+
+
+def cut(net: emu.Network) -> None:
+    """Take HOST2's link away from the router of two_segment."""
+    net["ROUTER"].run(["ip", "link", "set", "ROUTER-veth1", "down"], check=True)
+
+
+def lost(results: PingResults) -> set[tuple[str, str]]:
+    return {(pair.source, pair.target) for pair in results.unreachable}
+
+
+def test_two_segment() -> None:
+    with emu.Network(two_segment()) as net:
+        results = net.ping_all()
+    assert results.ok, results.unreachable
+    assert results.sent == 6
+    assert set(results.graph().edges) == {(a, b) for a in results.nodes for b in results.nodes if a != b}
+    # Microseconds, whatever else this machine does: far from the seconds that a wrong unit would give.
+    assert all(ping.rtt is not None and 0 < ping.rtt < 0.5 for ping in results.pings)
+
+
+def test_exactly_the_pairs_across_a_link_that_is_down_are_unreachable() -> None:
+    with emu.Network(two_segment()) as net:
+        cut(net)
+        results = net.ping_all(timeout=0.3)
+    assert lost(results) == {("HOST1", "HOST2"), ("HOST2", "HOST1"), ("ROUTER", "HOST2"), ("HOST2", "ROUTER")}
+    reasons = {(pair.source, pair.target): pair.reason for pair in results.unreachable}
+    assert reasons["ROUTER", "HOST2"] == "Network is unreachable"
+    assert reasons["HOST1", "HOST2"] == "ROUTER says Destination Net Unreachable"
+    assert reasons["HOST2", "HOST1"] == "no reply within 0.3 s"
+
+
+def test_pairs_without_an_answer_wait_together() -> None:
+    with emu.Network(star(20)) as net:
+        net["S1"].run(["ip", "link", "set", "bridge", "down"], check=True)
+        start = time.monotonic()
+        results = net.ping_all(timeout=0.5)
+        took = time.monotonic() - start
+    assert results.received == 0
+    assert took < 0.5 * results.sent / 20
+
+
+def test_routed_network_with_both_families() -> None:
+    graph = nx.petersen_graph()
+    graph.add_nodes_from(graph, kind="router")
+    with emu.Network(graph, families=(4, 6)) as net:
+        results = net.ping_all()
+        over_six = net.ping_all(family=6)
+    assert results.ok, results.unreachable
+    assert results.sent == 2 * 90
+    assert over_six.ok
+    assert over_six.families == (6,)
+
+
+def test_more_neighbours_than_the_kernel_would_learn() -> None:
+    with emu.Network(star(40, (4, 6))) as net:
+        results = net.ping_all()
+    assert results.ok, results
+    assert results.sent == 2 * 40 * 39
+
+
+def test_a_lost_request_is_sent_again() -> None:
+    found: list[PingResults] = []
+    with emu.Network(two_segment()) as net:
+        forward(net, 0)
+        task = threading.Thread(target=lambda: found.append(net.ping_all(timeout=6)))
+        task.start()
+        deadline = time.monotonic() + 6
+        while not dropped(net) and time.monotonic() < deadline:
+            pass
+        forward(net, 1)
+        task.join()
+    assert found[0].ok, found[0].unreachable
+
+
+def forward(net: emu.Network, value: int) -> None:
+    net["ROUTER"].run(["sh", "-c", f"echo {value} > /proc/sys/net/ipv4/ip_forward"], check=True)
+
+
+def dropped(net: emu.Network) -> bool:
+    """Tell whether the router has dropped what it may not forward (InAddrErrors, RFC 1213)."""
+    lines = net["ROUTER"].run(["cat", "/proc/net/snmp"], capture_output=True, text=True).stdout.splitlines()
+    names, values = (line.split() for line in lines if line.startswith("Ip:"))
+    return int(dict(zip(names, values, strict=True))["InAddrErrors"]) > 0
+
+
+def test_a_node_without_links_is_reported() -> None:
+    graph = two_segment()
+    graph.add_node("ALONE")
+    with emu.Network(graph) as net:
+        results = net.ping_all()
+    reasons = {(pair.source, pair.target): pair.reason for pair in results.unreachable}
+    others = ("HOST1", "ROUTER", "HOST2")
+    assert set(reasons) == {(a, "ALONE") for a in others} | {("ALONE", a) for a in others}
+    assert reasons["HOST1", "ALONE"] == "ALONE has no IPv4 address"
+    assert reasons["ALONE", "HOST1"] == "Network is unreachable"
+
+
+def test_sample_tries_so_many_pairs_and_the_same_ones_again() -> None:
+    with emu.Network(star(10)) as net:
+        first, second = net.ping_all(sample=7), net.ping_all(sample=7)
+    assert first.ok
+    assert first.sent == 7
+    assert [ping[:3] for ping in first.pings] == [ping[:3] for ping in second.pings]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"family": 6}, {"family": 5}, {"timeout": 0}, {"timeout": -1}, {"sample": 0}]
+)
+def test_senseless_arguments_are_refused(wrong: dict[str, Any]) -> None:
+    with emu.Network(two_segment()) as net, pytest.raises(emu.UsageError, match="ping all"):
+        net.ping_all(**wrong)
+
+
+def test_two_threads_at_once_each_get_all_answers() -> None:
+    found: list[PingResults] = []
+    with emu.Network(star(20)) as net:
+        tasks = [threading.Thread(target=lambda: found.append(net.ping_all())) for _ in range(2)]
+        for task in tasks:
+            task.start()
+        for task in tasks:
+            task.join()
+    assert [results.ok for results in found] == [True, True]
+
+
+@pytest.mark.parametrize("hard", [64, 512])
+def test_few_open_files_are_enough(hard: int) -> None:
+    script = f"""
+        import resource
+        import emu
+        from test_ping_all import star
+        with emu.Network(star(40, (4, 6))) as net:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}))
+            print(net.ping_all())
+            print(net["H1"].run(["true"]).returncode)
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True, text=True, check=False, cwd=__file__.rpartition("/")[0],
+    )  # fmt: skip
+    assert run.stderr == ""
+    assert run.stdout.startswith("pingall: 3120/3120 pairs reachable, 0% loss")
+    assert run.stdout.endswith("\n0\n")
+
+
+def test_sockets_are_closed_afterwards() -> None:
+    with emu.Network(two_segment()) as net:
+        net.ping_all()
+        assert len(net._sockets) == 0
+
+
+def test_prompt_shows_a_table_and_the_status(capsys: pytest.CaptureFixture[str]) -> None:
+    with emu.Network(two_segment()) as net:
+        session = Session(net, net.plugins)
+        assert session.run_line("pingall") == 0
+        whole = capsys.readouterr().out
+        cut(net)
+        assert session.run_line("pingall -W 0.3") == 1
+        broken = capsys.readouterr().out
+    titles, *rows, summary = whole.splitlines()
+    assert titles.split() == ["HOST1", "ROUTER", "HOST2"]
+    assert [row.split()[0] for row in rows] == ["HOST1", "ROUTER", "HOST2"]
+    assert summary.startswith("pingall: 6/6 pairs reachable, 0% loss, rtt min/avg/max = ")
+    assert broken.splitlines()[3].split() == ["HOST2", "X", "X", "-"]
+    assert "ROUTER → HOST2: Network is unreachable" in broken
+
+
+def test_prompt_shows_each_family_and_only_some_of_many_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+    with emu.Network(star(21, (4, 6))) as net:
+        net["S1"].run(["ip", "link", "set", "bridge", "down"], check=True)
+        assert Session(net, net.plugins).run_line("pingall -W 0.3") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [lines[0], lines[23]] == ["IPv4", "IPv6"]
+    assert sum(line.endswith("no reply within 0.3 s") for line in lines) == 40
+    assert lines.count("… and 400 more pairs without an answer") == 2
+    assert lines[22] == "pingall: 0/420 pairs reachable, 100% loss"
+
+
+@pytest.mark.parametrize("line", ["pingall -W 0", "pingall -6", "pingall --sample 0", "pingall HOST1"])
+def test_prompt_refuses_nonsense_in_one_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with emu.Network(two_segment()) as net:
+        assert Session(net, net.plugins).run_line(line) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_help_does_not_leave_the_prompt(capsys: pytest.CaptureFixture[str]) -> None:
+    with emu.Network(two_segment()) as net:
+        assert Session(net, net.plugins).run_line("pingall --help") == 0
+    assert "exit" in capsys.readouterr().out
