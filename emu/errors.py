@@ -10,6 +10,11 @@ import difflib
 import os
 from collections.abc import Iterable
 
+#: How many faults of a graph its error's text holds; beyond that it helps nobody.
+_FAULTS_SHOWN = 40
+#: How much of a faulty value an error's text holds.
+_VALUE_SHOWN = 60
+
 
 class EmuError(Exception):
     """An expected failure. The text says what was attempted, why it failed and what to do next."""
@@ -29,8 +34,9 @@ class TopologyError(UsageError):
     def __init__(self, name: str, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
         count = len(self.faults)
-        head = f"topology {name}: {count} fault{'s' if count != 1 else ''}"
-        super().__init__(f"{head}: " + "; ".join(self.faults))
+        head = f"topology {one_line(name)}: {count} fault{'s' if count != 1 else ''}"
+        more = f"; and {count - _FAULTS_SHOWN} more" if count > _FAULTS_SHOWN else ""
+        super().__init__(f"{head}: {'; '.join(self.faults[:_FAULTS_SHOWN])}{more}")
 
 
 class PlanError(UsageError):
@@ -64,6 +70,23 @@ class KernelError(EmuError):
 
 class NotRunning(EmuError):
     """The network ended, or was never there."""
+
+
+def one_line(text: str) -> str:
+    """Return a text with every white space a space, and whatever cannot be printed as an escape."""
+    spaced = "".join(" " if char.isspace() else char for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in spaced
+    )
+
+
+def shown(value: object) -> str:
+    """Return a value, of whatever type, as a short line for an error's text."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  # other people's __repr__
+        text = f"<{type(value).__name__}>"
+    return one_line(text[:_VALUE_SHOWN]) + ("…" if len(text) > _VALUE_SHOWN else "")
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

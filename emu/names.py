@@ -6,6 +6,9 @@ import re
 import socket
 import unicodedata
 from collections.abc import Hashable, Iterable
+from typing import Any
+
+from .errors import one_line
 
 #: A host name's label has at most 63 octets (RFC 1035, section 2.3.4); ours may hold dots.
 NODE_NAME_BYTES = 63
@@ -22,7 +25,7 @@ _RESERVED = ("localhost", "ip6-localhost", "ip6-loopback")
 def network_name_fault(name: str) -> str | None:
     """Return why `name` cannot name a running network, or None. It becomes a folder's name."""
     if not _TYPABLE.fullmatch(name):
-        return "a network's name has letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+        return "a network's name has letters, digits, '-', '_' and '.', the last three not at either end"
     if len(name) > NODE_NAME_BYTES:
         return f"a network's name has at most {NODE_NAME_BYTES} characters"
     return None
@@ -31,19 +34,39 @@ def network_name_fault(name: str) -> str | None:
 def node_names(nodes: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
     """Return a node name for each (node, label), in order.
 
-    A node name has letters, digits, `-`, `_` and `.`, at most 63 bytes, is a host name and no number
-    or address, and differs from every other one also without regard to case. A label that is such a
-    name already is kept. The same labels in the same order give the same names.
+    A node name has letters, digits, and between them single `-`, `_` and `.`; it has at most 63 bytes,
+    is a host name and no number or address, and differs from every other one also without regard to
+    case. A label that is such a name already is kept. The same labels in the same order give the same
+    names.
     """
     pairs = list(nodes)
     wanted = {node: _plain(label) for node, label in pairs}
-    taken = {name.lower() for name in _RESERVED}
+    counts = {name.casefold(): 1 for name in _RESERVED}
     names: dict[Hashable, str] = {}
     # Labels that need no change first: nobody else's derived name may take theirs.
-    for node, _ in sorted(pairs, key=lambda pair: wanted[pair[0]] != pair[1]):
-        names[node] = _unique(wanted[node], taken)
-        taken.add(names[node].lower())
+    for node, label in pairs:
+        if wanted[node] == label and label.casefold() not in counts:
+            names[node] = _unique(label, counts)
+    for node, _ in pairs:
+        if node not in names:
+            names[node] = _unique(wanted[node], counts)
     return {node: names[node] for node, _ in pairs}
+
+
+def label_of(node: Any) -> str:
+    """Return what to show for a graph's node: one line, the same in every process."""
+    if isinstance(node, str):
+        return one_line(node)
+    if isinstance(node, frozenset):  # whose own order differs from process to process
+        return "{" + ", ".join(sorted(label_of(member) for member in node)) + "}"
+    kind: Any = type(node)
+    name: str = kind.__name__
+    if (kind.__repr__, kind.__str__) == (object.__repr__, object.__str__):
+        return name  # rather than a place in memory
+    try:
+        return one_line(str(node))
+    except Exception:  # noqa: BLE001  # other people's __str__, and a number of 5,000 digits
+        return name
 
 
 def host_names(name: str) -> tuple[str, ...]:
@@ -53,8 +76,11 @@ def host_names(name: str) -> tuple[str, ...]:
     """
     if name.isascii():
         return (name,)
-    parts = (part if part.isascii() else "xn--" + part.encode("punycode").decode() for part in name.lower().split("."))
-    return (name, ".".join(parts))
+    # Letter by letter: that a sigma stands at the end of a word is nothing to a resolver.
+    parts = "".join(char.lower() for char in name).split(".")
+    return name, ".".join(
+        part if part.isascii() else "xn--" + part.encode("punycode").decode() for part in parts
+    )
 
 
 def interface_name(node: str, position: int) -> tuple[str, str | None]:
@@ -71,26 +97,31 @@ def _plain(label: str) -> str:
     letters = "".join(char for char in decomposed if not unicodedata.combining(char))
     # Scripts whose letters were made of parts go back to their usual form.
     kept = "".join(
-        char if char.isalnum() or char in "-_." else "-" for char in unicodedata.normalize("NFC", letters)
+        char if char.isalpha() or char.isdecimal() or char in "-_." else "-"
+        for char in unicodedata.normalize("NFC", letters)
     )
-    name = _shortened(re.sub(r"-{2,}", "-", kept).strip("-_."), NODE_NAME_BYTES) or "node"
-    return f"n{name}" if _is_number(name) else name
+    # A host name's parts are not empty, and neither begin nor end with '-' (RFC 1123, section 2.1).
+    kept = re.sub(r"-{2,}", "-", re.sub(r"[-.]*\.[-.]*", ".", kept))
+    name = _fitting(kept.strip("-_.")) or "node"
+    return _fitting(f"n{name}") if _is_number(name) else name
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, count = name, 1
-    while candidate.lower() in taken:
-        count += 1
-        candidate = f"{_shortened(name, NODE_NAME_BYTES - len(str(count)) - 1)}-{count}"
+def _unique(name: str, counts: dict[str, int]) -> str:
+    """Return `name`, or the first of `name-2`, `name-3` … that is free; `counts` has those taken."""
+    candidate = name
+    while candidate.casefold() in counts:
+        counts[name.casefold()] += 1
+        candidate = _fitting(name, f"-{counts[name.casefold()]}")
+    counts[candidate.casefold()] = 1
     return candidate
 
 
-def _shortened(name: str, size: int) -> str:
-    """Return as much of `name` as fits `size` bytes of UTF-8 and of its `xn--` form."""
-    name = name[:size]
-    while max(len(form.encode()) for form in host_names(name)) > size:
+def _fitting(name: str, ending: str = "") -> str:
+    """Return as much of `name` as fits, with its ending, a node name in UTF-8 and in `xn--` form."""
+    name = name[: NODE_NAME_BYTES - len(ending)]
+    while max(len(form.encode()) for form in host_names(name + ending)) > NODE_NAME_BYTES:
         name = name[:-1]
-    return name.rstrip("-_.")
+    return name.rstrip("-_.") + ending
 
 
 def _is_number(name: str) -> bool:
