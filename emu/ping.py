@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from .attributes import Kind
-from .errors import KernelError, UsageError
+from .errors import KernelError, NotRunning, UsageError
 from .neighbours import LEARNED, add_neighbours, neighbours_for
 from .volley import Probe, Volley, prepare_socket
 
@@ -190,6 +190,7 @@ def ping_all(
 
     Raises:
         UsageError: an argument makes no sense.
+        NotRunning: the network ended meanwhile.
     """
     families = _families(network, family, timeout, sample)
     nodes = [node for node in network.plan.nodes if node.kind is not Kind.SWITCH]
@@ -257,6 +258,8 @@ def _run(network: Network, probes: Sequence[Probe], timeout: float) -> None:
             wanted = wanted[len(sockets) :]
             now = [probe for probe in probes if (probe.source, probe.family) in sockets]
             Volley(now, sockets, timeout, names).run()
+    if not network.sandbox.alive():
+        raise NotRunning(f"ping all: network {network.name} has ended")
 
 
 def _open_sockets(

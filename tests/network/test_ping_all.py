@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -147,6 +149,25 @@ def test_two_threads_at_once_each_get_all_answers() -> None:
         for task in tasks:
             task.join()
     assert [results.ok for results in found] == [True, True]
+
+
+@pytest.mark.parametrize("end", ["close", "kill"])
+def test_a_network_that_ends_meanwhile_is_no_result(end: str) -> None:
+    with emu.Network(two_segment()) as net:
+        cut(net)
+        sandbox = net.sandbox
+
+        def finish() -> None:
+            if end == "close":
+                net.close()
+            else:
+                os.kill(sandbox.keeper_pid(), signal.SIGKILL)
+
+        timer = threading.Timer(0.1, finish)
+        timer.start()
+        with pytest.raises(emu.NotRunning):
+            net.ping_all(timeout=1)
+        timer.join()
 
 
 @pytest.mark.parametrize("hard", [64, 512])
