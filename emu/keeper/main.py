@@ -13,17 +13,17 @@ from .service import Keeper
 from .wire import send_frame
 
 
-def enter_sandbox() -> None:
+def enter_sandbox(kinds: int = SANDBOX) -> None:
     """Move this process into new namespaces, with a user namespace where plain ones are refused."""
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
         try:
-            unshare(SANDBOX)
+            unshare(kinds)
         except PermissionError:  # root without rights, as in a container: go on as any other user
             pass
         else:
             return
-    unshare(SANDBOX | CLONE_NEWUSER)
+    unshare(kinds | CLONE_NEWUSER)
     enter_user_namespace_of(uid, gid)
 
 
@@ -39,10 +39,11 @@ def main(name: str, *descriptors: str) -> None:
     first, listener = (socket.socket(fileno=fd) for fd in fds[:2])
     try:
         enter_sandbox()
+        child = os.fork()
     except OSError as error:
         send_frame(first, {"errno": error.errno, "about": error.strerror})
         return
-    if os.fork() == 0:
+    if child == 0:
         os.chdir("/")
         os.umask(0o022)
         Keeper(name, listener, *fds[2:]).serve(first)

@@ -54,9 +54,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 def enter_user_namespace_of(uid: int, gid: int) -> None:
     """Map root inside the user namespace just entered to `uid` and `gid` outside (user_namespaces(7))."""
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        try:
+            Path("/proc/self", name).write_text(text)
+        except OSError as error:
+            raise OSError(error.errno, f"write /proc/self/{name}: {os.strerror(error.errno or 0)}") from error
 
 
 def arrange_files(files: dict[str, tuple[int, str]], binds: dict[str, str], keep: list[str]) -> None:
