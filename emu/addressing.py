@@ -80,7 +80,8 @@ class _Pool:
         while (at := bisect.bisect_right(self.starts, start + size - 1) - 1) >= 0 and self.ends[at] >= start:
             start = -(-(self.ends[at] + 1) // size) * size
         if start + size - 1 > self.last:
-            reason = f"the pool {self.pool} has no /{length} left; pin prefixes, or use a larger pool"
+            other = "IPv6 only (-6)" if self.pool.version == 4 else "IPv4 only (-4)"
+            reason = f"the pool {self.pool} has no /{length} left; pin prefixes of your own, or use {other}"
             raise PlanError(f"hand out prefixes: {reason}")
         self.next = start + size
         return type(self.pool)((start, length))
@@ -105,9 +106,9 @@ def _numbered(
         from_below = kinds[topology.interfaces[index].node] is Kind.HOST
         number = next((n for n in (up if from_below else down) if prefix[n] not in used), None)
         if number is None:
-            raise PlanError(
-                f"number {len(segment.interfaces)} interfaces: prefix {prefix} has too few addresses"
-            )
+            first = topology.interfaces[segment.interfaces[0]]
+            what = f"{len(segment.interfaces)} interfaces on the segment of {first.altname or first.name}"
+            raise PlanError(f"number {what}: prefix {prefix} has too few addresses; pin a shorter one")
         used.add(prefix[number])
         yield index, prefix[number]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .attributes import Address, Kind, Prefix, Reader, parse_families
-from .errors import TopologyError
-from .names import interface_name, node_names
+from .attributes import Address, Kind, Prefix, Reader, position_of
+from .errors import TopologyError, one_line, shown
+from .names import interface_name, label_of, node_names
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -38,6 +38,8 @@ class Node:
     label: str
     kind: Kind
     interfaces: tuple[int, ...]
+    #: Where pictures show it, in units of the graph's own, y upwards.
+    position: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class Topology:
-    """A checked graph. Interfaces, links and segments are numbered in edge order."""
+    """A checked graph.
+
+    Interfaces and links are numbered in edge order; segments in the order in which the graph's nodes
+    complete them, so that a node added at the end changes the number of none.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -85,22 +91,22 @@ def topology_from(
         TopologyError: with every fault of the graph.
     """
     builder = _Builder(graph)
-    given = builder.reader.read("graph", "graph", graph.graph)
+    reader = builder.reader
+    attributes = graph.graph if families is None else {**graph.graph, "families": families}
+    given = reader.read("graph", "graph", attributes)
     builder.add_links()
     builder.add_nodes()
     segments = builder.segments()
-    reader = builder.reader
-    reader.faults += builder.faults
-    title = name or given.get("name") or "graph"
-    if reader.faults:
-        raise TopologyError(title, reader.faults)
+    title = one_line(str(name or given.get("name") or "graph"))
+    if faults := dict.fromkeys(reader.faults + builder.faults):  # both directions of a link may have one
+        raise TopologyError(title, faults)
     return Topology(
         name=title,
         nodes=tuple(builder.nodes),
         interfaces=tuple(builder.interfaces),
         links=tuple(builder.links),
         segments=segments,
-        families=parse_families(families) if families is not None else given.get("families", (4, 6)),
+        families=given.get("families", (4, 6)),
         warnings=tuple(
             f"{node.name} has no links: nothing can reach it" for node in builder.nodes if not node.interfaces
         ),
@@ -121,8 +127,10 @@ class _Builder:
 
     def __post_init__(self) -> None:
         data = self.graph.nodes(data=True)
-        self.labels = {node: str(attributes.get("label", node)) for node, attributes in data}
+        labels = {node: attributes.get("label") for node, attributes in data}
+        self.labels = {node: label_of(node if given is None else given) for node, given in labels.items()}
         self.names = node_names(self.labels.items())
+        self.position = {name: number for number, name in enumerate(self.names.values())}
         self.of: dict[str, list[int]] = {name: [] for name in self.names.values()}
         self.kinds: dict[str, Kind] = {}
         self.pins: dict[str, tuple[Prefix, ...]] = {}
@@ -133,21 +141,31 @@ class _Builder:
     def add_links(self) -> None:
         """Make a link, and an interface at either end, of each edge."""
         for a, b, there, back in _edges(self.graph):
-            where = f"link {self.names[a]} – {self.names[b]}"  # noqa: RUF001  # a dash, no minus
-            if a == b:
+            where = f"link {_joined((self.names[a], self.names[b]))}"
+            if self.names[a] == self.names[b]:  # a == b is false of NaN
                 self.faults.append(f"{where}: a link from a node to itself")
                 continue
             given = self.reader.read("link", where, there)
             other = self.reader.read("link", where, back) if back is not there else given
             addresses = {**other.get("addresses", {}), **given.get("addresses", {})}
+            pinned = self._pinned((a, b), addresses, where)
             index, ends = len(self.links), []
             for node, weight in ((a, given.get("weight", 1.0)), (b, other.get("weight", 1.0))):
-                pinned = addresses.pop(str(node), None) or addresses.pop(self.names[node], ())
-                ends.append(self._add_interface(self.names[node], index, weight, pinned))
-            for stranger in addresses:
-                self.faults.append(f"{where}: addresses names {stranger!r}, which is not an end of it")
+                ends.append(self._add_interface(self.names[node], index, weight, pinned.get(node, ())))
             self.links.append(Link((ends[0], ends[1])))
-            self.link_pins.append(given.get("prefix") or other.get("prefix", ()))
+            self.link_pins.append((*given.get("prefix", ()), *other.get("prefix", ())))
+
+    def _pinned(
+        self, ends: tuple[Any, Any], addresses: dict[Any, tuple[Address, ...]], where: str
+    ) -> dict[Any, tuple[Address, ...]]:  # fmt: skip
+        """Return the addresses by node. A node may be called by its label, which may be the other's name."""
+        owners = {called[node]: node for called in (self.labels, self.names) for node in reversed(ends)}
+        owners |= {node: node for node in ends}
+        self.faults += [
+            f"{where}: addresses names {shown(stranger)}, which is not an end of it"
+            for stranger in addresses if stranger not in owners
+        ]  # fmt: skip
+        return {owners[key]: pins for key, pins in addresses.items() if key in owners}
 
     def _add_interface(self, node: str, link: int, weight: float, pinned: tuple[Address, ...]) -> int:
         name, altname = interface_name(node, len(self.of[node]))
@@ -169,22 +187,36 @@ class _Builder:
                 self.faults.append(f"node {name}: a prefix belongs on a link or a switch, not on a {kind}")
             if kind is Kind.SWITCH and len(mine) > SWITCH_LINKS:
                 self.faults.append(f"switch {name}: {len(mine)} links; a bridge has at most {SWITCH_LINKS}")
-            self.nodes.append(Node(name, self.labels[node], kind, mine))
+            self.nodes.append(Node(name, self.labels[node] or name, kind, mine, position_of(attributes)))
 
     def segments(self) -> tuple[Segment, ...]:
-        """Return the broadcast domains in the order of their first link, with their pins checked."""
+        """Return the broadcast domains, with their pins checked."""
         found = []
-        for links, switches in self._domains():
+        for links, switches in sorted(self._domains(), key=self._completed):
             ends = [end for link in links for end in self.links[link].ends]
             members = tuple(end for end in ends if self.interfaces[end].node not in switches)
             pins = [*(self.link_pins[link] for link in links), *(self.pins[name] for name in switches)]
-            segment = Segment(members, tuple(switches), self._one_pin_per_family(pins, links))
-            found.append(segment)
+            place = self._place(members, switches)
+            found.append(Segment(members, tuple(switches), self._one_pin_per_family(pins, place)))
             for end in ends:
-                if self.interfaces[end].pinned and end not in members:
-                    self.faults.append(f"{self.interfaces[end].name}: a switch has no addresses")
+                if self.interfaces[end].pinned and self.interfaces[end].node in switches:
+                    self.faults.append(f"{self._long_name(end)}: a switch has no addresses")
         self._check_pins(found)
         return tuple(found)
+
+    def _place(self, members: Sequence[int], switches: Iterable[str]) -> str:
+        """Return what to call a segment: by its first switch, or by its link's two ends."""
+        names = [f"switch {name}" for name in switches]
+        return names[0] if names else f"link {_joined(self.interfaces[end].node for end in members)}"
+
+    def _long_name(self, interface: int) -> str:
+        """Return an interface's name with its node's in it."""
+        return self.interfaces[interface].altname or self.interfaces[interface].name
+
+    def _completed(self, domain: tuple[list[int], list[str]]) -> int:
+        """Return the position in the graph of the node that made a domain's first link complete."""
+        owners = ([self.interfaces[end].node for end in self.links[link].ends] for link in domain[0])
+        return min(max(self.position[name] for name in pair) for pair in owners)
 
     def _domains(self) -> Iterator[tuple[list[int], list[str]]]:
         """Yield the links and the switches of each broadcast domain."""
@@ -207,14 +239,12 @@ class _Builder:
                         seen.update(more)
             yield sorted(links), list(switches)
 
-    def _one_pin_per_family(self, pins: list[tuple[Prefix, ...]], links: list[int]) -> tuple[Prefix, ...]:
+    def _one_pin_per_family(self, pins: list[tuple[Prefix, ...]], place: str) -> tuple[Prefix, ...]:
         chosen: dict[int, Prefix] = {}
         for prefix in (prefix for group in pins for prefix in group):
             if chosen.setdefault(prefix.version, prefix) != prefix:
-                where = " ".join(self.interfaces[end].name for link in links for end in self.links[link].ends)
-                self.faults.append(
-                    f"one segment ({where}) has two prefixes: {chosen[prefix.version]} and {prefix}"
-                )
+                two = f"{chosen[prefix.version]} and {prefix}"
+                self.faults.append(f"{place}: one segment has two prefixes, {two}")
         return tuple(chosen[version] for version in sorted(chosen))
 
     def _check_pins(self, segments: list[Segment]) -> None:
@@ -223,23 +253,25 @@ class _Builder:
             ((prefix, segment) for segment in segments for prefix in segment.pinned),
             key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen),
         )
-        widest: Prefix | None = None
-        for prefix, _ in pinned:
-            if widest is not None and prefix.version == widest.version and prefix[0] in widest:
-                self.faults.append(f"prefixes {widest} and {prefix} overlap")
+        widest: tuple[Prefix, Segment] | None = None
+        for prefix, segment in pinned:
+            if widest is not None and prefix.version == widest[0].version and prefix[0] in widest[0]:
+                places = [self._place(one.interfaces, one.switches) for one in (widest[1], segment)]
+                self.faults.append(f"{places[0]} and {places[1]}: prefixes {widest[0]} and {prefix} overlap")
             else:
-                widest = prefix
-        owners: dict[Address, str] = {}
+                widest = prefix, segment
+        owners: dict[Address, int] = {}
         for segment in segments:
-            for interface in (self.interfaces[i] for i in segment.interfaces):
-                for address in interface.pinned:
-                    self._check_address(interface, address, segment)
-                    if owners.setdefault(address, interface.name) != interface.name:
-                        self.faults.append(f"{owners[address]} and {interface.name} both have address {address}")
+            for end in segment.interfaces:
+                for address in self.interfaces[end].pinned:
+                    self._check_address(end, address, segment)
+                    if (owner := owners.setdefault(address, end)) != end:
+                        both = f"{self._long_name(owner)} and {self._long_name(end)}"
+                        self.faults.append(f"{both} both have address {address}")
 
-    def _check_address(self, interface: Interface, address: Address, segment: Segment) -> None:
+    def _check_address(self, interface: int, address: Address, segment: Segment) -> None:
         prefix = next((one for one in segment.pinned if one.version == address.version), None)
-        where = f"{interface.name}: address {address}"
+        where = f"{self._long_name(interface)}: address {address}"
         if prefix is None:
             self.faults.append(f"{where} needs a prefix pinned on its link")
         elif address not in prefix:
@@ -248,6 +280,10 @@ class _Builder:
             self.faults.append(f"{where} is the prefix's own")
         elif prefix.num_addresses > 2 and address.version == 4 and address == prefix.broadcast_address:
             self.faults.append(f"{where} is the broadcast address of {prefix}")
+
+
+def _joined(names: Iterable[str]) -> str:
+    return " – ".join(names)  # noqa: RUF001  # a dash, no minus
 
 
 def _edges(graph: Any) -> Iterator[tuple[Hashable, Hashable, dict[str, Any], dict[str, Any]]]:

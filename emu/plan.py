@@ -72,6 +72,8 @@ class NodePlan:
     settings: tuple[tuple[str, str], ...]
     #: Switches on a ring agree on which links to leave unused (IEEE 802.1D).
     spanning_tree: bool = False
+    #: Where pictures show it, where the graph says so.
+    position: tuple[float, float] | None = None
 
     @property
     def addresses(self) -> tuple[InterfaceAddress, ...]:
@@ -164,6 +166,7 @@ def compile_plan(
                 routes=routes.get(node.name, ()),
                 settings=_settings(node.kind, topology.families),
                 spanning_tree=node.name in ringed,
+                position=node.position,
             )
             for node in topology.nodes
         ),
@@ -237,6 +240,7 @@ def _node_from(data: dict[str, Any]) -> NodePlan:
         routes=tuple(_route_from(route) for route in data["routes"]),
         settings=tuple(_pair(setting) for setting in data["settings"]),
         spanning_tree=data["spanning_tree"],
+        position=None if data["position"] is None else _pair(data["position"]),
     )
 
 

@@ -41,13 +41,13 @@ def compute_routes(topology: Topology, addressing: Addressing) -> dict[str, tupl
     """Return every node's routes, beyond those of its own interfaces.
 
     Hosts get a default route with all routers on their segments as next hops, routers a route per
-    segment that they can reach and are not on.
+    segment that they can reach and are not on. A host between separate parts of a network has such
+    routes too: one to each segment to which not all of its default routers know a way.
     """
     graph = _SegmentGraph(topology)
     routes: dict[str, list[Route]] = {node.name: [] for node in topology.nodes}
-    for node in topology.nodes:
-        if node.kind is Kind.HOST:
-            routes[node.name] += _default_routes(graph, addressing, node.name)
+    for host in graph.hosts:
+        routes[host] += _default_routes(graph, addressing, host)
     for segment in range(len(topology.segments)):
         for name, hops in graph.next_hops_to(segment).items():
             for position, prefix in enumerate(addressing.prefixes[segment]):
@@ -68,12 +68,7 @@ def _order(route: Route) -> tuple[int, int, int]:
 
 def _default_routes(graph: _SegmentGraph, addressing: Addressing, host: str) -> Iterable[Route]:
     """Yield a host's default route per family, if there is a router on one of its segments."""
-    hops = sorted(
-        (out, into)
-        for out in graph.interfaces[host]
-        for into in graph.members[graph.segment[out]]
-        if graph.forwards(into)
-    )
+    hops = sorted(graph.neighbours(host))
     if not hops:
         return
     for position in range(len(addressing.addresses[hops[0][0]])):
@@ -97,44 +92,53 @@ class _SegmentGraph:
         self.interfaces: dict[str, list[int]] = {node.name: [] for node in topology.nodes}
         for index in self.segment:
             self.interfaces[topology.interfaces[index].node].append(index)
+        self.hosts = [name for name, kind in self.kinds.items() if kind is Kind.HOST]
 
     def forwards(self, interface: int) -> bool:
         """Tell whether an interface belongs to a router."""
         return self.kinds[self.topology.interfaces[interface].node] is Kind.ROUTER
 
     def next_hops_to(self, segment: int) -> dict[str, list[tuple[int, int]]]:
-        """Return, for each router that is not on `segment` but reaches it, its equal-cost next hops.
+        """Return, for each node that needs a route to `segment`, its equal-cost next hops.
 
         A next hop is a pair of interfaces: the one to leave through, the neighbour's to enter by.
         """
-        cost = self._costs_to(segment)
+        costs = self._costs_to(segment)
+        rank = {name: number for number, name in enumerate(costs)}
         found: dict[str, list[tuple[int, int]]] = {}
-        for name, total in cost.items():
+        for name in (*costs, *(host for host in self.hosts if len(self.interfaces[host]) > 1)):
             if any(self.segment[index] == segment for index in self.interfaces[name]):
                 continue
-            found[name] = [
-                (out, into) for out, into in self._neighbours(name)
-                if math.isclose(self._through(out) + cost.get(self._owner(into), math.inf), total, rel_tol=1e-9)
-            ]  # fmt: skip
+            neighbours = list(self.neighbours(name))
+            # Only those nearer to the segment, also where rounding or the tolerance hides it: no loops.
+            mine = rank.get(name, len(rank))
+            totals = {
+                hop: self._through(hop[0]) + costs[self._owner(hop[1])]
+                for hop in neighbours if rank.get(self._owner(hop[1]), mine) < mine
+            }  # fmt: skip
+            if name in rank or 0 < len(totals) < len(neighbours):
+                best = min(totals.values())
+                found[name] = [hop for hop, cost in totals.items() if math.isclose(cost, best, rel_tol=1e-9)]
         return found
 
     def _costs_to(self, segment: int) -> dict[str, float]:
         """Return every router's least cost to a segment (Dijkstra's algorithm, run backwards)."""
         cost: dict[str, float] = {}
-        queue = [(self._through(index), self._owner(index)) for index in self.members[segment] if self.forwards(index)]
+        ours = filter(self.forwards, self.members[segment])
+        queue = [(self._through(index), self._owner(index)) for index in ours]
         heapq.heapify(queue)
         while queue:
             total, name = heapq.heappop(queue)
             if name in cost:
                 continue
             cost[name] = total
-            for _, theirs in self._neighbours(name):
+            for _, theirs in self.neighbours(name):
                 if self._owner(theirs) not in cost:
                     heapq.heappush(queue, (total + self._through(theirs), self._owner(theirs)))
         return cost
 
-    def _neighbours(self, name: str) -> Iterator[tuple[int, int]]:
-        """Yield the router interfaces that share a segment with one of this router's, with that one."""
+    def neighbours(self, name: str) -> Iterator[tuple[int, int]]:
+        """Yield the routers' interfaces that share a segment with one of this node's, with that one."""
         for mine in self.interfaces[name]:
             for theirs in self.members[self.segment[mine]]:
                 if theirs != mine and self.forwards(theirs):
