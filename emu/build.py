@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from .connection import Sandbox
 from .errors import KernelError
 from .names import host_names
 from .netlink.operations import CreateNamespace, Request, WriteSetting, operations_for
 from .plan import Plan
-from .sandbox import Sandbox
 
 #: Netlink messages are sent in pieces of about this size, so that the keeper stays responsive.
 _PIECE = 1 << 19

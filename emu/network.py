@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -15,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from .addressing import InterfaceAddress
 from .attributes import Kind
 from .build import build, hosts_file
+from .connection import Sandbox
 from .errors import KernelError, NotRunning, PrivilegeError, UsageError, suggestion
 from .plan import InterfacePlan, NodePlan, Plan
 from .privileges import explain_refusal
 from .process import PROGRAMS, Process, Words
-from .sandbox import Sandbox, create_sandbox, find_sandbox
+from .sandbox import create_sandbox, find_sandbox
+from .sockets import Sockets
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -61,7 +62,7 @@ class Network:
         self.plan = graph if isinstance(graph, Plan) else self.plugins.plan_for(graph, families=families)
         self._wanted = name
         self._sandbox: Sandbox | None = None
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._sockets = Sockets()
         self._nodes: dict[str, Node] = {}
         self._owned = True
 
@@ -97,7 +98,8 @@ class Network:
     def sandbox(self) -> Sandbox:
         """The connection to the keeper; NotRunning before the start and after the end."""
         if self._sandbox is None:
-            raise NotRunning(f"network {self._wanted or self.plan.name} is not running: use it in a 'with' block")
+            name = self._wanted or self.plan.name
+            raise NotRunning(f"network {name} is not running: use it in a 'with' block")
         return self._sandbox
 
     def start(self, detached: bool = False) -> Self:
@@ -141,28 +143,32 @@ class Network:
         self._nodes = {node.name: Node(self, node) for node in self.plan.nodes}
 
     def close(self) -> None:
-        """End the network, or let go of it when it was attached to or detached. Twice is fine."""
-        sandbox, self._sandbox = self._sandbox, None
+        """End the network, or let go of it when it was attached to or detached. Twice is fine.
+
+        A forked copy of the process that started it lets go of it, too.
+        """
+        sandbox = self._sandbox
         if sandbox is None:
             return
-        for sock in list(self._sockets):  # an open socket would keep its namespace
-            sock.close()
-        self._sockets.clear()
-        if self._owned:
-            try:
-                self._sandbox = sandbox
-                with contextlib.suppress(NotRunning):
-                    self.plugins.hook.emu_network_stopping(network=self)
-            finally:
-                self._sandbox = None
-                sandbox.end()
+        if self._owned and sandbox.ours():
+            self.stop()
         else:
+            self._sandbox = None
+            self._sockets.close(forked=not sandbox.ours())
             sandbox.close()
 
     def stop(self) -> None:
         """End the network, whoever started it."""
-        self._owned = True
-        self.close()
+        sandbox = self._sandbox
+        if sandbox is None:
+            return
+        try:
+            with contextlib.suppress(NotRunning):
+                self.plugins.hook.emu_network_stopping(network=self)
+        finally:
+            self._sandbox = None
+            self._sockets.close(forked=not sandbox.ours())
+            sandbox.end()
 
     def __enter__(self) -> Self:
         return self if self._sandbox is not None else self.start()
@@ -197,7 +203,8 @@ class Network:
     @property
     def uptime(self) -> float:
         """How long the network has been running, in seconds."""
-        return time.time() - float(self.sandbox.facts["started"])
+        facts = self.sandbox.facts
+        return time.time() - facts["started"] if facts is not None else 0.0
 
     def popen(self, args: Words, **options: Any) -> Process:
         """Start a program in the sandbox but in no node, where `ip netns` shows the nodes."""
@@ -288,10 +295,12 @@ class Node:
     ) -> socket.socket:  # fmt: skip
         """Return a socket that lives in the node and is used in this process.
 
-        It is closed when the network ends, since an open socket would keep the node's namespace.
+        When the network ends it is closed, and so is what came from it, by `accept` for example: an open
+        socket would keep the node's namespace. A thread that waits for one then gets an error.
         """
         try:
-            frame = self._network.sandbox.ask("socket", node=self.name, family=family, kind=type, protocol=proto)
+            sandbox = self._network.sandbox
+            frame = sandbox.ask("socket", node=self.name, family=family, kind=type, protocol=proto)
         except OSError as error:
             raise KernelError("socket()", self.name, error.errno or 0, str(error.strerror)) from error
         sock = socket.socket(family, type, proto, fileno=frame.fds[0])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import select
 import signal
 import subprocess
 import threading
@@ -18,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any, Self
 
+from .connection import Sandbox, readable
 from .errors import EmuError, NotRunning, UsageError
 from .keeper.wire import Receiver, receive_frame, send_frame
-from .sandbox import Sandbox
 
 #: Where the programs that emu itself brings stand, in every sandbox: after the machine's own.
 PROGRAMS = "/run/emu/bin"
@@ -135,7 +134,7 @@ class Process:
             while True:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 frame = self._receiver.next()
-                if frame is None and not select.select([self._sock], [], [], left)[0]:
+                if frame is None and not readable(self._sock.fileno(), left):
                     return None
                 if frame is None and not self._feed():
                     self._ended(-signal.SIGKILL)

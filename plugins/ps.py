@@ -21,14 +21,16 @@ def ps(as_json: bool) -> None:
     from emu.sandbox import running_sandboxes
     from emu.tables import print_table
 
-    rows = []
+    rows: list[dict[str, object]] = []
     for sandbox in running_sandboxes():
         facts = sandbox.facts
+        known = facts or dict.fromkeys(("nodes", "programs", "detached"))  # its keeper does not answer
+        uptime = round(time.time() - facts["started"], 1) if facts else None
         rows.append(
             {
-                "name": sandbox.name, "owner": sandbox.owner, "nodes": facts["nodes"],
-                "programs": facts["programs"], "uptime": round(time.time() - facts["started"], 1),
-                "detached": facts["detached"], "keeper": sandbox.keeper_pid(),
+                "name": sandbox.name, "owner": sandbox.owner, "nodes": known["nodes"],
+                "programs": known["programs"], "uptime": uptime,
+                "detached": known["detached"], "keeper": sandbox.keeper_pid(),
             }
         )  # fmt: skip
         sandbox.close()
@@ -37,10 +39,13 @@ def ps(as_json: bool) -> None:
     elif not rows:
         click.echo("no network is running")
     else:
-        print_table([key.upper() for key in rows[0]], [[_shown(cell) for cell in row.values()] for row in rows])
+        cells = [[_shown(cell) for cell in row.values()] for row in rows]
+        print_table([key.upper() for key in rows[0]], cells)
 
 
 def _shown(cell: object) -> object:
+    if cell is None:
+        return "?"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, float):
@@ -71,7 +76,7 @@ def stop(names: tuple[str, ...], every: bool) -> int:
             sandbox.end()
     for name in names:
         try:
-            find_sandbox(name).end()
+            find_sandbox(name, hung=True).end()
         except EmuError as error:
             click.echo(f"emu: {error}", err=True)
             failed = failed or error.exit_status

@@ -1,5 +1,7 @@
 """Network namespaces of nodes: making them, and working inside them. Standard library only."""
 
+import contextlib
+import errno
 import os
 import socket
 import struct
@@ -12,7 +14,7 @@ from .namespaces import CLONE_NEWNET, setns, unshare
 
 # include/uapi/linux/netlink.h
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
-NLMSG_ERROR, NLMSGERR_ATTR_MSG = 2, 1
+NLMSG_ERROR, NLMSGERR_ATTR_MSG, NLM_F_ACK = 2, 1, 4
 MESSAGE, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
 
 
@@ -51,9 +53,14 @@ def create_namespaces(count: int) -> list[int]:
     return made
 
 
-def enter(net_fd: int) -> None:
-    """Move the calling thread into a network namespace."""
+@contextlib.contextmanager
+def inside(net_fd: int, home: int) -> Iterator[None]:
+    """Put the calling thread into a network namespace, and back `home` afterwards."""
     setns(net_fd, CLONE_NEWNET)
+    try:
+        yield
+    finally:
+        setns(home, CLONE_NEWNET)
 
 
 def write_sysctl(key: str, value: str) -> None:
@@ -73,14 +80,16 @@ def exchange(messages: bytes) -> list[Refusal]:
     """Send netlink messages in the current namespace and return those the kernel refused.
 
     The last message must ask for an acknowledgement, which ends the exchange. The others need not:
-    the kernel always reports an error, and it handles messages in order.
+    the kernel always reports an error, and it handles messages in order, before `send` returns.
+    OSError when the acknowledgement is not there then, or what was sent are no such messages.
     """
+    last = last_sequence(messages)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
         sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
         sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(messages) + 4096)
         sock.send(messages)
-        last = last_sequence(messages)
+        sock.setblocking(False)
         refusals = []
         while True:
             for sequence, refusal in answers(sock.recv(1 << 16)):
@@ -91,11 +100,18 @@ def exchange(messages: bytes) -> list[Refusal]:
 
 
 def last_sequence(messages: bytes) -> int:
-    """Return the sequence number of the last netlink message in `messages`."""
-    offset = sequence = 0
+    """Return the sequence number of the last netlink message in `messages`; OSError if they are none."""
+    offset = sequence = flags = 0
     while offset < len(messages):
-        size, _, _, sequence, _ = MESSAGE.unpack_from(messages, offset)
+        left = len(messages) - offset
+        size = 0
+        if left >= MESSAGE.size:
+            size, _, flags, sequence, _ = MESSAGE.unpack_from(messages, offset)
+        if not MESSAGE.size <= size <= left:
+            raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), "netlink messages")
         offset += (size + 3) & ~3
+    if not flags & NLM_F_ACK:
+        raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), "netlink messages")
     return sequence
 
 

@@ -5,7 +5,9 @@ descriptors travel with the header (`SCM_RIGHTS`); the object's `fds` entry says
 Standard library only: the keeper runs it without site-packages.
 """
 
+import errno
 import json
+import os
 import socket
 import struct
 from collections import deque
@@ -15,6 +17,8 @@ from typing import Any
 HEADER = struct.Struct("!II")
 #: The kernel's limit of descriptors in one message (SCM_MAX_FD in include/net/scm.h).
 MAX_FDS = 253
+#: The most bytes that either part of a frame may have: a header that says more is no header of ours.
+MAX_PART = 1 << 28
 
 
 @dataclass
@@ -26,19 +30,21 @@ class Frame:
     fds: list[int] = field(default_factory=list)
 
 
+def encode_frame(message: dict[str, Any], blob: bytes = b"", fds: int = 0) -> bytes:
+    """Return a frame as bytes, with which so many descriptors must be sent."""
+    if fds:
+        message = {**message, "fds": fds}
+    text = json.dumps(message, separators=(",", ":")).encode()
+    return HEADER.pack(len(text), len(blob)) + text + blob
+
+
 def send_frame(
     sock: socket.socket, message: dict[str, Any], blob: bytes = b"", fds: tuple[int, ...] = ()
 ) -> None:
     """Send one frame; blocks until the kernel took all of it."""
-    if fds:
-        message = {**message, "fds": len(fds)}
-    text = json.dumps(message, separators=(",", ":")).encode()
-    head = HEADER.pack(len(text), len(blob)) + text
-    sent = socket.send_fds(sock, [head], list(fds)) if fds else sock.send(head)
-    if sent < len(head):
-        sock.sendall(head[sent:])
-    if blob:
-        sock.sendall(blob)
+    data = memoryview(encode_frame(message, blob, len(fds)))
+    sent = socket.send_fds(sock, [data], list(fds)) if fds else 0
+    sock.sendall(data[sent:])
 
 
 class Receiver:
@@ -57,18 +63,47 @@ class Receiver:
         return bool(data)
 
     def next(self) -> Frame | None:
-        """Return the next whole frame, or None until more has been fed."""
+        """Return the next whole frame, or None until more has been fed.
+
+        Raises ValueError for what is no frame; nothing that follows on the connection is one either.
+        """
         if len(self._buffer) < HEADER.size:
             return None
         text_size, blob_size = HEADER.unpack_from(self._buffer)
+        if max(text_size, blob_size) > MAX_PART:
+            raise ValueError("a frame longer than any")
         end = HEADER.size + text_size + blob_size
         if len(self._buffer) < end:
             return None
         text = self._buffer[HEADER.size : HEADER.size + text_size]
-        frame = Frame(json.loads(text), bytes(self._buffer[HEADER.size + text_size : end]))
+        frame = Frame(parse(text), bytes(self._buffer[HEADER.size + text_size : end]))
         del self._buffer[:end]
-        frame.fds = [self._fds.popleft() for _ in range(frame.message.get("fds", 0))]
+        expected = frame.message.get("fds", 0)
+        frame.fds = [self._fds.popleft() for _ in range(min(expected, len(self._fds)))]
+        if len(frame.fds) < expected:  # the kernel drops what the receiver's limit leaves no room for
+            for fd in frame.fds:
+                os.close(fd)
+            about = "too many open files (ulimit -n)"
+            return Frame({**frame.message, "fds": 0, "errno": errno.EMFILE, "about": about})
         return frame
+
+    def close(self) -> None:
+        """Close the descriptors that came with no frame."""
+        while self._fds:
+            os.close(self._fds.popleft())
+
+
+def parse(text: bytes | bytearray) -> dict[str, Any]:
+    """Return the object of a frame; ValueError when it is none."""
+    try:
+        message: Any = json.loads(text)
+    except RecursionError as error:  # brackets in brackets in brackets
+        raise ValueError("a frame nested too deeply") from error
+    if isinstance(message, dict):
+        count = message.get("fds", 0)
+        if type(count) is int and 0 <= count <= MAX_FDS:
+            return message
+    raise ValueError("a frame that is no object, or no number of descriptors")
 
 
 def receive_frame(sock: socket.socket, receiver: Receiver) -> Frame | None:

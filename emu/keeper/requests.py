@@ -1,0 +1,202 @@
+"""What clients ask of a keeper, and how it answers. Standard library only.
+
+It knows namespaces, bytes, sockets and programs; graphs, addresses and links are its clients' affair.
+"""
+
+import errno
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+
+from . import netns
+from .client import Client
+from .namespaces import arrange_files
+from .programs import Program, View, open_view, start
+from .wire import Frame
+
+#: Descriptors the keeper needs beside one per node.
+RESERVE = 64
+#: The files that clients may replace.
+FILES = "/run/emu/"
+
+
+class Requests:
+    """What a network's keeper holds, and the requests on it: `do_NAME` answers the request `NAME`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        self.nodes: dict[str, int] = {}
+        self.views: dict[str, View] = {}
+        self.running: dict[int, Client] = {}
+        self.document, self.version = b"", 0
+        self.started = time.time()
+        self.detached = self.ending = False
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    def handle(self, client: Client, frame: Frame) -> None:
+        """Answer one request: `do` names the method, the rest are its arguments."""
+        frame.message.pop("fds", None)
+        try:
+            request: Callable[..., None] = getattr(self, "do_" + frame.message.pop("do"))
+            request(client, frame, **frame.message)
+        except OSError as error:
+            about = error.filename or error.strerror
+            client.tell({"errno": error.errno or errno.EIO, "about": str(about)})
+        except Exception as error:  # noqa: BLE001  # a client of another version, or no client of ours
+            client.tell({"errno": errno.EINVAL, "about": f"{type(error).__name__}: {error}"})
+        finally:
+            for fd in frame.fds:
+                os.close(fd)
+
+    def inside(self, node: str) -> AbstractContextManager[None]:
+        """Work inside a node's namespace meanwhile."""
+        return netns.inside(self.nodes[node], self.home)
+
+    def do_arrange(self, client: Client, _: Frame, files: Any, binds: Any, keep: Any) -> None:
+        """Give the sandbox its host name and files; see `arrange_files`."""
+        socket.sethostname(self.name)
+        arrange_files(files, binds, keep)
+        client.tell({"arranged": True})
+
+    def do_hello(self, client: Client, _: Frame) -> None:
+        """Say how the network is."""
+        known = {
+            "started": self.started, "detached": self.detached,
+            "nodes": len(self.nodes), "programs": len(self.running),
+        }  # fmt: skip
+        client.tell(known)
+
+    def do_names(self, client: Client, _: Frame) -> None:
+        """Answer with the names of all nodes, in order."""
+        client.tell({"names": list(self.nodes)})
+
+    def do_create(self, client: Client, _: Frame, names: list[str]) -> None:
+        """Make a network namespace per name, visible to `ip netns`; answer with their descriptors."""
+        room = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - len(self.nodes) - RESERVE
+        if len(names) > room:
+            about = f"{len(names)} nodes: the limit of open files (ulimit -Hn) leaves room for {room}"
+            client.tell({"errno": errno.EMFILE, "about": about})
+            return
+        fds = netns.create_namespaces(len(names))
+        for name, fd in zip(names, fds, strict=True):
+            os.symlink(f"/proc/1/fd/{fd}", f"/run/netns/{name}")
+            self.nodes[name] = fd
+        client.tell({"namespaces": fds})
+
+    def do_sysctl(self, client: Client, _: Frame, writes: list[tuple[str, list[tuple[str, str]]]]) -> None:
+        """Write settings in nodes; answer with [node, key, errno] for each that was refused."""
+        refused = []
+        for node, settings in writes:
+            with self.inside(node):
+                for key, value in settings:
+                    try:
+                        netns.write_sysctl(key, value)
+                    except OSError as error:
+                        refused.append((node, key, error.errno))
+        client.tell({"refused": refused})
+
+    def do_read_sysctl(self, client: Client, _: Frame, node: str, keys: list[str]) -> None:
+        """Answer with the settings of a node; None for those that this kernel does not have."""
+        with self.inside(node):
+            values = {key: netns.read_sysctl(key) for key in keys}
+        client.tell({"values": values})
+
+    def do_netlink(self, client: Client, frame: Frame, batches: list[tuple[str, int]]) -> None:
+        """Send the frame's netlink messages, so many bytes per node in turn.
+
+        Answers with [sequence number, errno, reason] for each message that was refused.
+        """
+        offset, refused = 0, []
+        for node, size in batches:
+            with self.inside(node):
+                refusals = netns.exchange(frame.blob[offset : offset + size])
+            refused += [(one.sequence, one.errno, one.reason) for one in refusals]
+            offset += size
+        client.tell({"refused": refused})
+
+    def do_socket(self, client: Client, _: Frame, node: str, family: int, kind: int, protocol: int) -> None:
+        """Open a socket in a node and hand it over."""
+        with self.inside(node):
+            sock = socket.socket(family, kind, protocol)
+        with sock:
+            client.tell({"socket": True}, fds=(sock.fileno(),))
+
+    def do_start(
+        self, client: Client, frame: Frame, node: str | None, background: bool, **what: Any
+    ) -> None:  # fmt: skip
+        """Start a program in a node, or in the sandbox itself when `node` is None."""
+        program = Program(
+            argv=[encode(word) for word in what["argv"]],
+            env={encode(name): encode(value) for name, value in what["env"].items()},
+            cwd=encode(what["cwd"]),
+            umask=what["umask"],
+            nofile=tuple(what["nofile"]),
+            terminal=what["terminal"],
+            fds=frame.fds,
+        )
+        if len(program.fds) != (1 if program.terminal else 3):
+            raise OSError(errno.EBADF, "a program has one terminal or three descriptors")
+        view = None
+        if node is not None:
+            if node not in self.views:
+                self.views[node] = open_view(self.nodes[node], node)
+            view = self.views[node]
+        pid = start(program, view)
+        client.pid, client.background = pid, background
+        self.running[pid] = client
+        client.tell({"pid": pid})
+
+    def do_signal(self, client: Client, _: Frame, number: int, group: bool) -> None:
+        """Send a signal to this connection's program, or to its process group; no answer."""
+        if self.running.get(client.pid) is client:
+            if group:
+                self.signal_group(client.pid, number)
+            else:
+                os.kill(client.pid, number)
+
+    def do_write(self, client: Client, frame: Frame, path: str) -> None:
+        """Replace a file's content in place, so that every bind mount of it shows the new one."""
+        real = os.path.realpath(path)
+        if not real.startswith(FILES):
+            raise PermissionError(errno.EPERM, f"not below {FILES}", path)
+        # Without waiting: somebody may have put a pipe there.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOFOLLOW
+        with open(os.open(real, flags, 0o644), "wb") as file:
+            file.write(frame.blob)
+        client.tell({"written": len(frame.blob)})
+
+    def do_get(self, client: Client, _: Frame) -> None:
+        """Answer with the network's document and its version."""
+        client.tell({"version": self.version}, self.document)
+
+    def do_put(self, client: Client, frame: Frame, version: int) -> None:
+        """Replace the document if nobody else has since `version`."""
+        fits = version == self.version
+        if fits:
+            self.document, self.version = frame.blob, version + 1
+        client.tell({"version": self.version, "stored": fits})
+
+    def do_detach(self, client: Client, _: Frame) -> None:
+        """Outlive the owner."""
+        self.detached = True
+        client.tell({"detached": True})
+
+    def do_end(self, _client: Client, _: Frame) -> None:
+        """End the network; the end of the connection is the answer."""
+        self.ending = True
+
+    def signal_group(self, pid: int, number: int) -> None:
+        """Send a signal to a program's process group, if there still is one."""
+        with suppress(ProcessLookupError):
+            os.killpg(pid, number)
+
+
+def encode(text: str) -> bytes:
+    """Return the bytes that a client's text stands for, whatever its own encoding was."""
+    return text.encode("utf-8", "surrogateescape")
