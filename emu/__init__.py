@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from .errors import TopologyError as TopologyError
     from .errors import UsageError as UsageError
     from .hookspecs import hookimpl as hookimpl
+    from .marking import topology as topology
     from .network import Network as Network
     from .network import Node as Node
     from .plan import Plan as Plan
     from .plugin_manager import plan_for as plan_for
-    from .plugin_manager import topology as topology
     from .process import Process as Process
 
 __version__ = "0.1.0"
@@ -32,7 +32,7 @@ _PUBLIC = {
     "Process": ".process",
     "hookimpl": ".hookspecs",
     "plan_for": ".plugin_manager",
-    "topology": ".plugin_manager",
+    "topology": ".marking",
     "EmuError": ".errors",
     "KernelError": ".errors",
     "NotRunning": ".errors",

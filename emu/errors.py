@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Sequence
 
 #: How many faults of a graph its error's text holds; beyond that it helps nobody.
 _FAULTS_SHOWN = 40
@@ -86,7 +87,28 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001  # other people's __repr__
         text = f"<{type(value).__name__}>"
-    return one_line(text[:_VALUE_SHOWN]) + ("…" if len(text) > _VALUE_SHOWN else "")
+    return one_line(text[:_VALUE_SHOWN]) + ("..." if len(text) > _VALUE_SHOWN else "")
+
+
+def where(error: BaseException, within: str | None = None, hidden: Sequence[str] = ()) -> str:
+    """Return an exception as one line, with the file and line that it came from.
+
+    Args:
+        error: the exception.
+        within: the file in which to look for the line first, however deep below it the fault arose.
+        hidden: parts of file names; frames of such files are passed over.
+    """
+    places = [
+        (frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)
+        if not any(part in frame.filename for part in hidden)
+    ]  # fmt: skip
+    places = [place for place in places if place[0] == within] or places
+    place = f" ({places[-1][0]}:{places[-1][1]})" if places else ""
+    text = str(error)
+    if isinstance(error, SyntaxError):
+        text = error.msg
+        place = f" ({error.filename}:{error.lineno})" if error.filename else place
+    return one_line(" ".join(f"{type(error).__name__}: {text}".split())) + place
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .attributes import Address, Kind, Prefix, Reader, position_of
-from .errors import TopologyError, one_line, shown
+from .errors import TopologyError, shown
 from .names import interface_name, label_of, node_names
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def topology_from(
     builder.add_links()
     builder.add_nodes()
     segments = builder.segments()
-    title = one_line(str(name or given.get("name") or "graph"))
+    titles = (label_of(one) for one in (name, given.get("name")) if one is not None)
+    title = next(filter(str.strip, titles), "graph")
     if faults := dict.fromkeys(reader.faults + builder.faults):  # both directions of a link may have one
         raise TopologyError(title, faults)
     return Topology(
@@ -283,7 +284,7 @@ class _Builder:
 
 
 def _joined(names: Iterable[str]) -> str:
-    return " – ".join(names)  # noqa: RUF001  # a dash, no minus
+    return "--".join(names)  # names never hold two of them
 
 
 def _edges(graph: Any) -> Iterator[tuple[Hashable, Hashable, dict[str, Any], dict[str, Any]]]:

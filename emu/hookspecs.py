@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from .addressing import Addressing
+    from .graph import Topology
     from .network import Network
     from .plan import Plan
     from .routing import Route
-    from .graph import Topology
 
 hookspec = pluggy.HookspecMarker("emu")
 hookimpl = pluggy.HookimplMarker("emu")

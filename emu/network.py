@@ -118,7 +118,7 @@ class Network:
             build(sandbox, self.plan)
             self._make_nodes()
             sandbox.ask("put", self.plan.to_json().encode(), version=0)
-            self.plugins.hook.emu_network_started(network=self)
+            self.plugins.call("emu_network_started", network=self)
             if detached:
                 sandbox.ask("detach")
                 self._owned = False
@@ -164,7 +164,7 @@ class Network:
             return
         try:
             with contextlib.suppress(NotRunning):
-                self.plugins.hook.emu_network_stopping(network=self)
+                self.plugins.call("emu_network_stopping", network=self)
         finally:
             self._sandbox = None
             self._sockets.close(forked=not sandbox.ours())

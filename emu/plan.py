@@ -14,38 +14,54 @@ from typing import Any
 
 from .addressing import Addressing, InterfaceAddress, assign_addresses
 from .attributes import Kind, Prefix
-from .routing import NextHop, Route, compute_routes
 from .graph import Topology
+from .routing import NextHop, Route, compute_routes
 
-#: Settings a new namespace may have inherited from the outer host, and what a network rests on.
-#: A shared segment's router must neither redirect nor be redirected, or routes would drift; a
-#: multipath route spreads by layer-4 flow (net/ipv4/route.c, fib_multipath_hash).
+#: Settings that a new namespace may have inherited from the outer host, and that a network rests on.
+#: IPv4's `conf` is inherited from it by default, IPv6's where net.core.devconf_inherit_init_net says so.
+#: All have the kernel's own default, but for what is said. A router on a shared segment must neither
+#: redirect nor be redirected, or routes would drift; a multipath route spreads by layer-4 flow
+#: (net/ipv4/route.c, fib_multipath_hash).
 _IPV4 = {
     **{
         f"net/ipv4/conf/{scope}/{key}": "0"
         for scope in ("all", "default")
         for key in (
             "rp_filter", "accept_redirects", "send_redirects", "secure_redirects", "arp_ignore",
-            "arp_announce", "arp_filter", "proxy_arp", "accept_local", "route_localnet",
+            "arp_announce", "arp_filter", "proxy_arp", "proxy_arp_pvlan", "accept_local", "route_localnet",
+            # What happens when a link fails or an address goes (systemd changes the second).
+            "ignore_routes_with_linkdown", "promote_secondaries",
+            # A broadcast stays on its segment.
+            "bc_forwarding",
         )
     },
     "net/ipv4/fib_multipath_hash_policy": "1",
 }  # fmt: skip
-#: Without duplicate address detection an address works 4 ms after its link is up, else after 2 s.
+#: Without duplicate address detection an address works 4 ms after its link is up, else after 2 s. Router
+#: advertisements count for nothing. A link-local address is there, made from the MAC address: next hops
+#: need it. Fewer hops than 64 would not do for large networks.
 _IPV6 = {
     **{
         f"net/ipv6/conf/{scope}/{key}": value
         for scope in ("all", "default")
         for key, value in (
             ("disable_ipv6", "0"), ("accept_dad", "0"), ("dad_transmits", "0"),
-            ("accept_ra", "0"), ("accept_redirects", "0"),
+            ("accept_ra", "0"), ("accept_redirects", "0"), ("use_tempaddr", "0"), ("addr_gen_mode", "0"),
+            ("hop_limit", "64"), ("proxy_ndp", "0"),
+            # What happens when a link fails.
+            ("ignore_routes_with_linkdown", "0"), ("keep_addr_on_down", "0"),
         )
     },
+    # It is made with the namespace: what `default` was then is already in it.
+    "net/ipv6/conf/lo/disable_ipv6": "0",
     "net/ipv6/fib_multipath_hash_policy": "1",
 }  # fmt: skip
 _NO_IPV6 = {f"net/ipv6/conf/{scope}/disable_ipv6": "1" for scope in ("all", "default")}
 
 FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+#: What an interface takes over when it is made; writing the above changes it too, but only when that
+#: was different before.
+_FORWARDING_LATER = {4: "net/ipv4/conf/default/forwarding", 6: "net/ipv6/conf/default/forwarding"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +186,9 @@ def compile_plan(
             )
             for node in topology.nodes
         ),
-        links=tuple(LinkPlan((_end(topology, link.ends[0]), _end(topology, link.ends[1]))) for link in topology.links),
+        links=tuple(LinkPlan(_pair(_end(topology, end) for end in link.ends)) for link in topology.links),
         segments=tuple(
-            SegmentPlan(prefixes, tuple(_end(topology, number) for number in segment.interfaces), segment.switches)
+            SegmentPlan(prefixes, tuple(_end(topology, end) for end in segment.interfaces), segment.switches)
             for segment, prefixes in zip(topology.segments, addressing.prefixes, strict=True)
         ),
         warnings=topology.warnings,
@@ -211,8 +227,8 @@ def _settings(kind: Kind, families: tuple[int, ...]) -> tuple[tuple[str, str], .
     """Return a node's sysctls. Forwarding comes first: writing it resets others."""
     forwards = "1" if kind is Kind.ROUTER else "0"
     ipv6 = 6 in families and kind is not Kind.SWITCH
-    settings = {FORWARDING[4]: forwards, **_IPV4}
-    settings |= {FORWARDING[6]: forwards, **_IPV6} if ipv6 else _NO_IPV6
+    settings = {FORWARDING[4]: forwards, _FORWARDING_LATER[4]: forwards, **_IPV4}
+    settings |= {FORWARDING[6]: forwards, _FORWARDING_LATER[6]: forwards, **_IPV6} if ipv6 else _NO_IPV6
     return tuple(settings.items())
 
 

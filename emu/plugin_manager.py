@@ -8,6 +8,7 @@ import importlib.util
 import pkgutil
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from . import hookspecs
-from .errors import PluginError
-from .hookspecs import hookimpl
+from .errors import EmuError, PluginError, UsageError, shown, where
+from .marking import MarkedTopologies, hook_faults, marked_topologies
 from .registry import Registry
 
 if TYPE_CHECKING:
@@ -26,45 +27,33 @@ if TYPE_CHECKING:
 
     from .plan import Plan
 
-F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
-_MARK = "emu_topology"
 #: What is added to a plugin's name for the part that registers its marked functions.
 _TOPOLOGIES = " (topologies)"
-
-
-def topology(function: F) -> F:
-    """Mark a function that returns a networkx graph as a topology, under its own name."""
-    setattr(function, _MARK, True)
-    return function
-
-
-def marked_topologies(module: ModuleType) -> list[Callable[..., Any]]:
-    """Return the functions of a module that `@emu.topology` marks, in the order of definition."""
-    return [item for item in vars(module).values() if callable(item) and getattr(item, _MARK, False) is True]
-
-
-class _MarkedTopologies:
-    """Registers a module's marked functions, as the module's own hook would."""
-
-    def __init__(self, module: ModuleType) -> None:
-        self.module = module
-
-    @hookimpl
-    def emu_register_topologies(self, register: Callable[..., None]) -> None:
-        for function in marked_topologies(self.module):
-            register(function)
+#: Frames of these files are not where a plugin's fault is.
+_MACHINERY = ("importlib", "pluggy", __file__)
 
 
 class PluginManager:
-    """The plugins of one process. `problems` are lines on those that could not be loaded."""
+    """The plugins of one process.
 
-    def __init__(self) -> None:
+    Attributes:
+        problems: a line on each plugin that could not be loaded, and on each name that two claim.
+        report: called with each such line when it arises.
+    """
+
+    def __init__(self, report: Callable[[str], None] | None = None) -> None:
         self.manager = pluggy.PluginManager("emu")
         self.manager.add_hookspecs(hookspecs)
         self.hook = self.manager.hook
         self.problems: list[str] = []
+        self.report = report
+
+    def _problem(self, line: str) -> None:
+        self.problems.append(line)
+        if self.report is not None:
+            self.report(line)
 
     # -- loading ----------------------------------------------------------------------------------
 
@@ -72,7 +61,8 @@ class PluginManager:
         """Load every module of a package: one file, one plugin."""
         package = importlib.import_module(name)
         for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
-            self._load(f"{name}.{module.name}", functools.partial(importlib.import_module, f"{name}.{module.name}"))
+            full = f"{name}.{module.name}"
+            self._load(full, functools.partial(importlib.import_module, full))
 
     def load_entry_points(self) -> None:
         """Load what installed packages declare in the entry-point group `emu`."""
@@ -81,6 +71,9 @@ class PluginManager:
         for point in entry_points(group="emu"):
             owner = f"{point.dist.name} ({point.value})" if point.dist else point.value
             self._load(owner, point.load)
+            plugin = self.manager.get_plugin(owner)
+            if plugin is not None and not self._callers(owner):
+                self._problem(f"plugin {owner}: it has no hooks; mark its functions with @emu.hookimpl")
 
     def load_file(self, path: Path) -> ModuleType:
         """Load a user's own file as a plugin and return its module.
@@ -88,32 +81,44 @@ class PluginManager:
         Raises:
             PluginError: it cannot be imported; says where.
         """
-        owner = str(path)
+        owner = str(path.resolve())
         known = self.manager.get_plugin(owner)
         if isinstance(known, ModuleType):
             return known
-        spec = importlib.util.spec_from_file_location(f"emu_file_{path.stem}", path)
+        spec = importlib.util.spec_from_file_location(f"emu_file_{path.stem}", owner)
         if spec is None or spec.loader is None:
             raise PluginError(f"load {path}: it is not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         try:
             spec.loader.exec_module(module)
+            self._register(owner, module)
         except (Exception, SystemExit) as error:
-            raise PluginError(f"load {path}: {where(error, str(path))}") from error
-        self._register(owner, module)
+            del sys.modules[spec.name]
+            raise PluginError(f"load {path}: {where(error, owner, _MACHINERY)}") from error
         return module
 
     def _load(self, owner: str, load: Callable[[], Any]) -> None:
         try:
             self._register(owner, load())
-        except (Exception, SystemExit) as error:
-            self.problems.append(f"plugin {owner}: {where(error)}; emu goes on without it")
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin does, emu goes on
+            self._problem(f"plugin {owner}: {where(error, hidden=_MACHINERY)}; emu goes on without it")
 
     def _register(self, owner: str, plugin: Any) -> None:
-        self.manager.register(plugin, owner)
+        try:
+            self.manager.register(plugin, owner)
+        except pluggy.PluginValidationError:
+            self.manager.unregister(name=owner)  # what pluggy did before it found the fault
+            raise
         if isinstance(plugin, ModuleType) and marked_topologies(plugin):
-            self.manager.register(_MarkedTopologies(plugin), owner + _TOPOLOGIES)
+            self.manager.register(MarkedTopologies(plugin), owner + _TOPOLOGIES)
+        for line in hook_faults(plugin):
+            self._problem(f"plugin {owner}: {line}")
+
+    def _callers(self, owner: str) -> list[Any]:
+        """Return the hooks that a plugin and its marked functions take part in."""
+        plugins = (self.manager.get_plugin(name) for name in (owner, owner + _TOPOLOGIES))
+        return [caller for plugin in plugins for caller in self.manager.get_hookcallers(plugin) or []]
 
     def loaded(self) -> list[tuple[str, str, str]]:
         """Return each plugin's name, its hooks and its file, topologies included."""
@@ -125,7 +130,9 @@ class PluginManager:
             found = self.manager.get_hookcallers(plugin) or []
             hooks.setdefault(owner, []).extend(caller.name for caller in found)
             files.setdefault(owner, getattr(plugin, "__file__", None) or type(plugin).__module__)
-        return [(owner, ", ".join(sorted(set(names))), files[owner]) for owner, names in sorted(hooks.items())]
+        return [
+            (owner, ", ".join(sorted(set(names))), files[owner]) for owner, names in sorted(hooks.items())
+        ]  # fmt: skip
 
     # -- what was registered ----------------------------------------------------------------------
 
@@ -209,14 +216,34 @@ class PluginManager:
     def _call(self, owner: str, hook: Callable[..., Any], value: Any) -> None:
         try:
             hook(value)
-        except Exception as error:
-            self.problems.append(f"plugin {owner}: {where(error)}; emu goes on without it")
+        except Exception as error:  # noqa: BLE001  # likewise
+            self._problem(f"plugin {owner}: {where(error, hidden=_MACHINERY)}; emu goes on without it")
 
     def _checked(self, registry: Registry[T]) -> Registry[T]:
-        self.problems += registry.conflicts()
+        for line in registry.conflicts():
+            self._problem(line)
         return registry
 
-    # -- planning ---------------------------------------------------------------------------------
+    # -- what plugins take part in ------------------------------------------------------------------
+
+    def call(self, name: str, **arguments: Any) -> Any:
+        """Call a hook of all plugins and return its result.
+
+        Raises:
+            PluginError: one of them failed; names it, and the line.
+        """
+        hook = getattr(self.hook, name)
+        try:
+            return hook(**arguments)
+        except EmuError:
+            raise
+        except Exception as error:
+            frames = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
+            owners = " or ".join(
+                one.plugin_name for one in hook.get_hookimpls()
+                if getattr(one.function, "__code__", None) in frames
+            )  # fmt: skip
+            raise PluginError(f"plugin {owners}: {name}: {where(error, hidden=_MACHINERY)}") from error
 
     def plan_for(
         self, graph: nx.Graph, name: str | None = None, families: tuple[int, ...] | None = None
@@ -227,18 +254,24 @@ class PluginManager:
             TopologyError: with every fault of the graph.
             PlanError: when addresses run out.
         """
+        import networkx as nx
+
         from .addressing import assign_addresses
+        from .graph import topology_from
         from .plan import compile_plan
         from .routing import compute_routes
-        from .graph import topology_from
 
+        if not isinstance(graph, nx.Graph):
+            raise UsageError(f"plan {shown(graph)}: it is not a networkx graph")
         graph = graph.copy()
-        self.hook.emu_prepare_graph(graph=graph)
+        self.call("emu_prepare_graph", graph=graph)
         return compile_plan(
             topology_from(graph, name, families),
-            lambda topology: self.hook.emu_assign_addresses(topology=topology) or assign_addresses(topology),
+            lambda topology: (
+                self.call("emu_assign_addresses", topology=topology) or assign_addresses(topology)
+            ),
             lambda topology, addressing: (
-                self.hook.emu_compute_routes(topology=topology, addressing=addressing)
+                self.call("emu_compute_routes", topology=topology, addressing=addressing)
                 or compute_routes(topology, addressing)
             ),
         )
@@ -256,18 +289,3 @@ def default_plugins() -> PluginManager:
 def plan_for(graph: nx.Graph, name: str | None = None, families: tuple[int, ...] | None = None) -> Plan:
     """Return the plan of a graph, with the installed plugins' part in it; see `PluginManager.plan_for`."""
     return default_plugins().plan_for(graph, name, families)
-
-
-def where(error: BaseException, path: str | None = None) -> str:
-    """Return an exception as one line, with the line of the file it came from."""
-    trace = error.__traceback__
-    place = ""
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if (path is None and "importlib" not in name and "pluggy" not in name) or name == path:
-            place = f" ({name}:{trace.tb_lineno})"
-        trace = trace.tb_next
-    if isinstance(error, SyntaxError):
-        place = f" ({error.filename}:{error.lineno})"
-    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
-    return f"{type(error).__name__}: {text}{place}"

@@ -27,17 +27,19 @@ class Registry(Generic[T]):
         self._entries: dict[str, list[Entry[T]]] = {}
 
     def add(self, name: str, item: T, owner: str) -> None:
-        """Register an item under a name."""
-        self._entries.setdefault(name, []).append(Entry(item, owner))
+        """Register an item under a name; doing that twice is fine."""
+        entries = self._entries.setdefault(name, [])
+        if not any(entry.owner == owner and entry.item is item for entry in entries):
+            entries.append(Entry(item, owner))
 
     def conflicts(self) -> list[str]:
         """Return a line for each name that more than one plugin claims."""
-        return [
-            f"{self.what} {name!r} is claimed by {' and by '.join(entry.owner for entry in entries)}; "
-            f"remove or rename one"
-            for name, entries in self._entries.items()
-            if len(entries) > 1
-        ]
+        return [self._conflict(name) for name, entries in self._entries.items() if len(entries) > 1]
+
+    def _conflict(self, name: str) -> str:
+        owners = [entry.owner for entry in self._entries[name]]
+        who = " and by ".join(owners) if len(set(owners)) > 1 else f"two things of {owners[0]}"
+        return f"{self.what} {name!r} is claimed by {who}; remove or rename one"
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -54,10 +56,10 @@ class Registry(Generic[T]):
         """
         entries = self._entries.get(name, [])
         if not entries:
-            hint = suggestion(name, self._entries) or f"; known are {', '.join(self)}"
+            hint = suggestion(name, self._entries) or f"; known are {', '.join(self) or 'none'}"
             raise UsageError(f"no {self.what} {name!r}{hint}")
         if len(entries) > 1:
-            raise PluginError(next(line for line in self.conflicts() if f" {name!r} " in line))
+            raise PluginError(self._conflict(name))
         return entries[0]
 
     def __getitem__(self, name: str) -> T:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import inspect
 import re
+import stat
 import types
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import EmuError, UsageError, suggestion
-from .plugin_manager import PluginManager, default_plugins, marked_topologies, where
+from .errors import EmuError, UsageError, suggestion, where
+from .marking import is_hook, marked_topologies
+from .plugin_manager import PluginManager, default_plugins
 
 if TYPE_CHECKING:
     import networkx as nx
 
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _PYTHON_FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>\w+))?")
 
 
@@ -32,10 +35,11 @@ def graph_from(source: str, settings: Sequence[str] = (), plugins: PluginManager
     """
     plugins = plugins or default_plugins()
     if match := _PYTHON_FILE.fullmatch(source):
-        return _call(_function_in(Path(match["path"]), match["function"], plugins), settings)
+        function = _function_in(Path(match["path"]), match["function"], plugins)
+        return _call(function, function.__name__, settings)
     if source in plugins.topologies:
-        return _call(plugins.topologies[source], settings)
-    graph = plugins.hook.emu_load_graph(source=source)
+        return _call(plugins.topologies[source], source, settings)
+    graph = plugins.call("emu_load_graph", source=source)
     if graph is None:
         raise UsageError(_unknown(source, plugins))
     if settings:
@@ -57,9 +61,7 @@ def _unknown(source: str, plugins: PluginManager) -> str:
 
 def _function_in(path: Path, name: str | None, plugins: PluginManager) -> Callable[..., Any]:
     """Return the topology function of a Python file."""
-    if not path.is_file():
-        here = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise UsageError(f"read {path}: no such file{suggestion(str(path), here)}")
+    _check_file(path)
     module = plugins.load_file(path)
     own = {
         key: value for key, value in vars(module).items()
@@ -70,7 +72,7 @@ def _function_in(path: Path, name: str | None, plugins: PluginManager) -> Callab
             raise UsageError(f"read {path}: no function {name!r}{suggestion(name, own)}")
         return own[name]
     marked = [function for function in marked_topologies(module) if function in own.values()]
-    public = [function for key, function in own.items() if not key.startswith("_") and not hasattr(function, "emu_impl")]
+    public = [function for key, function in own.items() if not key.startswith("_") and not is_hook(function)]
     candidates = marked or public
     if len(candidates) == 1:
         return candidates[0]
@@ -80,16 +82,29 @@ def _function_in(path: Path, name: str | None, plugins: PluginManager) -> Callab
     raise UsageError(f"read {path}: which of its functions? Name one: {choice}")
 
 
-def _call(function: Callable[..., Any], settings: Sequence[str]) -> nx.Graph:
+def _check_file(path: Path) -> None:
+    """Raise UsageError unless there is such a file."""
+    try:
+        if stat.S_ISREG(path.stat().st_mode):
+            return
+        reason = "it is a folder" if path.is_dir() else "it is no regular file"
+    except FileNotFoundError:
+        reason = f"no such file{suggestion(str(path), map(str, path.parent.glob('*.py')))}"
+    except (OSError, ValueError) as error:  # not allowed; a name too long, or with a zero byte
+        reason = getattr(error, "strerror", None) or str(error)
+    raise UsageError(f"read {path}: {reason}")
+
+
+def _call(function: Callable[..., Any], name: str, settings: Sequence[str]) -> nx.Graph:
     """Call a topology function with the user's settings and return its graph."""
-    name = function.__name__
-    arguments = _arguments(function, settings)
+    arguments = _arguments(function, name, settings)
     try:
         graph = function(**arguments)
     except EmuError:
         raise
-    except Exception as error:
-        raise UsageError(f"topology {name}: {where(error)}") from error
+    except (Exception, SystemExit) as error:
+        file = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
+        raise UsageError(f"topology {name}: {where(error, file)}") from error
     return _named(graph, name)
 
 
@@ -104,7 +119,7 @@ def _named(graph: Any, name: str) -> nx.Graph:
     return graph
 
 
-def _arguments(function: Callable[..., Any], settings: Sequence[str]) -> dict[str, Any]:
+def _arguments(function: Callable[..., Any], name: str, settings: Sequence[str]) -> dict[str, Any]:
     parameters = parameters_of(function)
     arguments = {}
     for setting in settings:
@@ -115,15 +130,15 @@ def _arguments(function: Callable[..., Any], settings: Sequence[str]) -> dict[st
             hint = suggestion(key, parameters) or (
                 f"; it has {', '.join(parameters)}" if parameters else "; it has none"
             )
-            raise UsageError(f"set {key!r}: topology {function.__name__} has no such parameter{hint}")
+            raise UsageError(f"set {key!r}: topology {name} has no such parameter{hint}")
         arguments[key] = _converted(text, key, parameters[key])
     missing = [
-        name for name, parameter in parameters.items()
-        if name not in arguments and parameter.default is parameter.empty
+        key for key, parameter in parameters.items()
+        if key not in arguments and parameter.default is parameter.empty
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]  # fmt: skip
     if missing:
-        raise UsageError(f"topology {function.__name__} needs {', '.join(f'--set {name}=…' for name in missing)}")
+        raise UsageError(f"topology {name} needs {', '.join(f'--set {key}=...' for key in missing)}")
     return arguments
 
 
@@ -150,10 +165,9 @@ def _alternatives(wanted: Any) -> list[Any]:
 
 def _parsed(text: str, kind: Any) -> Any:
     if kind is bool:
-        words = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
-        if text.lower() not in words:
+        if text.lower() not in _TRUE + _FALSE:
             raise ValueError(text)
-        return words[text.lower()]
+        return text.lower() in _TRUE
     if kind is type(None):
         if text.lower() not in ("", "none"):
             raise ValueError(text)

@@ -69,9 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: list[str]) -> int:
     plugins = default_plugins()
-    group = plugins.cli_group(cli)
     for problem in plugins.problems:
         _print_error(problem)
+    plugins.report = _print_error
+    group = plugins.cli_group(cli)
     return int(group.main(arguments, prog_name="emu", standalone_mode=False) or 0)
 
 

@@ -14,8 +14,8 @@ from emu.errors import EmuError, KernelError, TopologyError, one_line, shown, su
 
 
 def test_all_faults_of_a_graph_are_in_the_text_each_after_the_other() -> None:
-    error = TopologyError("lab", ["node A: this", "link A – B: that"])  # noqa: RUF001  # a dash, no minus
-    assert str(error) == "topology lab: 2 faults: node A: this; link A – B: that"  # noqa: RUF001  # likewise
+    error = TopologyError("lab", ["node A: this", "link A--B: that"])
+    assert str(error) == "topology lab: 2 faults: node A: this; link A--B: that"
     assert error.exit_status == 2
 
 

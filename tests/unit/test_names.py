@@ -29,7 +29,7 @@ labels = st.one_of(
     st.text("aA-_. 1é", max_size=4),
     st.text("0x.", max_size=80),
     st.from_regex(r"[a-z][a-z0-9-]{0,70}", fullmatch=True),
-    st.sampled_from(["localhost", "LOCALHOST", "ip6-localhost", "ß", "SS", "ΟΔΟΣ", "οδος", "İ", "ﬁ", "北京", "東京" * 40]),
+    st.sampled_from(["localhost", "LOCALHOST", "ß", "SS", "ΟΔΟΣ", "οδος", "İ", "ﬁ", "北京", "東京" * 40]),
 )
 
 
@@ -75,9 +75,12 @@ def test_names_are_kept_as_they_are(given_labels: list[str]) -> None:
     assert names_of(names) == names
 
 
-@given(st.lists(labels, max_size=8), st.from_regex(r"[A-Za-z]([A-Za-z0-9_]{0,30}[A-Za-z0-9])?", fullmatch=True))
+@given(
+    st.lists(labels, max_size=8),
+    st.from_regex(r"[A-Za-z]([A-Za-z0-9_]{0,30}[A-Za-z0-9])?", fullmatch=True),
+)
 def test_a_good_label_is_kept_whatever_stands_before_it(given_labels: list[str], good: str) -> None:
-    others = [label for label in given_labels if unicodedata.normalize("NFKC", label).casefold() != good.casefold()]
+    others = [one for one in given_labels if unicodedata.normalize("NFKC", one).casefold() != good.casefold()]
     if not is_number(good):
         assert names_of([*others, good])[-1] == good
 
@@ -170,7 +173,8 @@ def test_network_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "a/b", "-a", "a-", "a b", "é", "a\n", "a\0", "~", "a" * 64, ".hidden", "../x", "\ud800"]
+    "name",
+    ["", ".", "..", "a/b", "-a", "a-", "a b", "é", "a\n", "a\0", "~", "a" * 64, ".hidden", "../x", "\ud800"],
 )
 def test_network_names_are_plain_file_names(name: str) -> None:
     assert re.search("network's name", network_name_fault(name) or "")
