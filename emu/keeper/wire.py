@@ -55,12 +55,22 @@ class Receiver:
         self._fds: deque[int] = deque()
 
     def feed(self, sock: socket.socket) -> bool:
-        """Read what is there (waits for the first byte on a blocking socket); False at the end."""
+        """Read what is there (waits for the first byte on a blocking socket); False at the end.
+
+        Never reads beyond the present frame: while there is another one, the socket stays readable,
+        so that whoever waits for the socket learns of it.
+        """
         flags = socket.MSG_CMSG_CLOEXEC
-        data, fds, _, _ = socket.recv_fds(sock, 1 << 18, MAX_FDS, flags)
+        data, fds, _, _ = socket.recv_fds(sock, min(self._missing(), 1 << 18), MAX_FDS, flags)
         self._fds.extend(fds)
         self._buffer += data
         return bool(data)
+
+    def _missing(self) -> int:
+        """Return how many bytes the present frame, or its header, still lacks."""
+        if len(self._buffer) < HEADER.size:
+            return HEADER.size - len(self._buffer)
+        return HEADER.size + sum(HEADER.unpack_from(self._buffer)) - len(self._buffer)
 
     def next(self) -> Frame | None:
         """Return the next whole frame, or None until more has been fed.
