@@ -87,6 +87,7 @@ class Pinger:
         while not self._is_done():
             if time.monotonic() >= self._next and not self._all_sent():
                 self._send()
+                continue  # it may have failed, and that was the last one
             left = min(self._next, self._until or self._next) - time.monotonic()
             select.select([self.sock.fileno(), wake], [], [], max(0.0, left))
             while select.select([wake], [], [], 0)[0]:
