@@ -6,7 +6,6 @@ A table says what is known of each element; whatever else a graph carries belong
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import math
 import re
@@ -33,6 +32,10 @@ _SPECIAL = tuple(
 )  # fmt: skip
 
 
+#: Costs are sums of weights, and floating-point numbers end at 1e308.
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-100, 1e100
+
+
 class Kind(StrEnum):
     """What a node does: a host ends traffic, a router forwards packets, a switch forwards frames."""
 
@@ -51,7 +54,7 @@ def parse_kind(value: Any) -> Kind:
 
 
 def parse_weight(value: Any) -> float:
-    """Return a link's weight, the cost of crossing it: a finite number above zero."""
+    """Return a link's weight, the cost of crossing it: a number above zero, of which sums are finite."""
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):  # numpy's numbers are Real
         raise ValueError(f"weight {shown(value)} is not a number")
     try:
@@ -60,6 +63,8 @@ def parse_weight(value: Any) -> float:
         weight = math.nan
     if not (math.isfinite(weight) and weight > 0):
         raise ValueError(f"weight {shown(value)} is not a finite number above zero")
+    if not _LEAST_WEIGHT <= weight <= _LARGEST_WEIGHT:
+        raise ValueError(f"weight {shown(value)} is not between {_LEAST_WEIGHT:g} and {_LARGEST_WEIGHT:g}")
     return weight
 
 
@@ -132,9 +137,23 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def parse_flag(value: Any) -> bool:
+    """Return yes or no: a truth value, or the word for it."""
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    try:
+        return words[str(value).lower()]
+    except KeyError:
+        raise ValueError(f"{shown(value)} is neither yes nor no") from None
+
+
 #: Element → attribute → its parser.
 KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
-    "graph": {"families": parse_families, "name": _as_it_is},
+    "graph": {
+        "families": parse_families,
+        "name": _as_it_is,
+        "packed": parse_flag,
+        "pools": parse_prefixes,
+    },
     "node": {"kind": parse_kind, "label": _as_it_is, "prefix": parse_prefixes},
     "link": {"weight": parse_weight, "prefix": parse_prefixes, "addresses": parse_addresses},
 }
@@ -166,9 +185,9 @@ class Reader:
     def _judge(self, element: str, where: str, key: str) -> None:
         if key in self.foreign[element] or (element == "node" and key.lower() in _POSITION_KEYS):
             return
-        meant = difflib.get_close_matches(key.lower(), KNOWN[element], n=1, cutoff=0.75)
+        meant = next((name for name in KNOWN[element] if _misspelt(key.lower(), name)), None)
         if meant:
-            self.faults.append(f"{where}: unknown attribute {shown(key)}; did you mean {meant[0]!r}?")
+            self.faults.append(f"{where}: unknown attribute {shown(key)}; did you mean {meant!r}?")
         else:
             self.foreign[element].add(key)
 
@@ -179,6 +198,25 @@ class Reader:
             for element, keys in self.foreign.items() if keys
         ]  # fmt: skip
         return (f"attributes left alone: {'; '.join(parts)}",) if parts else ()
+
+
+def _misspelt(word: str, known: str) -> bool:
+    """Tell whether a word is a known one but for two letters at most, or one where it is short."""
+    allowed = 2 if len(known) > 5 else 1 if len(known) > 3 else 0
+    return abs(len(word) - len(known)) <= allowed and _edits(word, known) <= allowed
+
+
+def _edits(a: str, b: str) -> int:
+    """Return how many letters to add, leave out, replace or swap with the next make `b` of `a`."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        older, before, row = before, row, [i + 1]
+        for j, y in enumerate(b):
+            row.append(min(before[j + 1] + 1, row[j] + 1, before[j] + (x != y)))
+            if i and j and (x, a[i - 1]) == (b[j - 1], y):
+                row[-1] = min(row[-1], older[j - 1] + 1)
+    return row[-1]
 
 
 def _words(value: Any) -> list[str]:

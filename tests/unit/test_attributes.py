@@ -28,7 +28,7 @@ FOREIGN = [
     "pos", "dist", "distance", "club", "id", "name", "lat", "lon", "latitude", "longitude",
     "length", "type", "color", "colour", "capacity", "bandwidth", "delay", "cost", "size", "shape",
     "x", "y", "Country", "Internal", "LinkLabel", "LinkSpeed", "title", "value", "key", "source",
-    "target", "community", "bipartite", "layer", "subset", "asn",
+    "target", "community", "bipartite", "layer", "subset", "asn", "level", "width", "max",
 ]  # fmt: skip
 
 
@@ -69,6 +69,12 @@ def test_numbers_of_all_libraries_are_weights(value: Any) -> None:
 )  # fmt: skip
 def test_other_things_are_no_weights(value: Any) -> None:
     with pytest.raises(ValueError, match=r"weight .* is not a"):
+        parse_weight(value)
+
+
+@pytest.mark.parametrize("value", [1e-101, 1e101, 10**200, 5e-324])
+def test_weights_that_have_no_sums_are_none(value: float) -> None:
+    with pytest.raises(ValueError, match=r"not between 1e-100 and 1e\+100"):
         parse_weight(value)
 
 
@@ -189,6 +195,8 @@ def test_one_line_names_what_was_left_alone() -> None:
         ("node", "kinds", "kind"),
         ("node", "lable", "label"),
         ("node", "prefx", "prefix"),
+        ("node", "prefixes", "prefix"),
+        ("link", "wegt", "weight"),
         ("link", "wieght", "weight"),
         ("link", "weigth", "weight"),
         ("link", "Weight", "weight"),
