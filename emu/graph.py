@@ -72,6 +72,10 @@ class Topology:
     links: tuple[Link, ...]
     segments: tuple[Segment, ...]
     families: tuple[int, ...]
+    #: Whether prefixes are only as wide as each segment needs; None leaves it to the network's size.
+    packed: bool | None = None
+    #: Where automatic prefixes come from, instead of the usual pools.
+    pools: tuple[Prefix, ...] = ()
     #: What the user should know, and what a reader may want to: neither is a fault.
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -108,6 +112,8 @@ def topology_from(
         links=tuple(builder.links),
         segments=segments,
         families=given.get("families", (4, 6)),
+        packed=given.get("packed"),
+        pools=given.get("pools", ()),
         warnings=tuple(
             f"{node.name} has no links: nothing can reach it" for node in builder.nodes if not node.interfaces
         ),

@@ -6,14 +6,28 @@ a segment costs nothing, as in OSPF's broadcast networks (RFC 2328, section 2.1)
 
 from __future__ import annotations
 
-import heapq
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .addressing import Addressing
 from .attributes import Address, Kind, Prefix
+from .compression import ANY, NO_ROUTE, compress
+from .errors import PlanError
 from .graph import Topology
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Costs = NDArray[np.float64]
+
+#: Sums of weights are taken for equal when they differ by less than this part of them.
+_TOLERANCE = 1e-9
+#: Beyond this ratio a sum of many large weights hides a small one (a float has 53 bits).
+_RATIO = 1e10
+#: How many rows of the matrix of distances are worked on at once.
+_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,7 +40,11 @@ class NextHop:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A destination and its equal-cost next hops; None as destination is the default route."""
+    """A destination and its equal-cost next hops.
+
+    None as destination is the default route. No next hops say that the destination is unreachable: a
+    hole in what a shorter prefix covers.
+    """
 
     destination: Prefix | None
     next_hops: tuple[NextHop, ...]
@@ -34,118 +52,206 @@ class Route:
     @property
     def version(self) -> int:
         """4 or 6."""
-        return self.next_hops[0].gateway.version
+        return self.next_hops[0].gateway.version if self.destination is None else self.destination.version
 
 
-def compute_routes(topology: Topology, addressing: Addressing) -> dict[str, tuple[Route, ...]]:
+def compute_routes(
+    topology: Topology, addressing: Addressing, compressed: bool = True
+) -> dict[str, tuple[Route, ...]]:  # fmt: skip
     """Return every node's routes, beyond those of its own interfaces.
 
-    Hosts get a default route with all routers on their segments as next hops, routers a route per
-    segment that they can reach and are not on. A host between separate parts of a network has such
-    routes too: one to each segment to which not all of its default routers know a way.
+    Hosts get a default route with all routers on their segments as next hops, routers the routes to
+    all segments that they can reach and are not on: as few as mean the same, or one per segment
+    unless `compressed`. A host between separate parts of a network has a route to each segment to
+    which not all of its default routers know a way.
+
+    Raises:
+        PlanError: the weights differ so much that their sums cannot be compared.
     """
-    graph = _SegmentGraph(topology)
-    routes: dict[str, list[Route]] = {node.name: [] for node in topology.nodes}
-    for host in graph.hosts:
-        routes[host] += _default_routes(graph, addressing, host)
-    for segment in range(len(topology.segments)):
-        for name, hops in graph.next_hops_to(segment).items():
-            for position, prefix in enumerate(addressing.prefixes[segment]):
-                next_hops = tuple(
-                    NextHop(topology.interfaces[out].name, addressing.addresses[into][position].ip)
-                    for out, into in hops
-                )
-                routes[name].append(Route(prefix, next_hops))
-    return {name: tuple(sorted(found, key=_order)) for name, found in routes.items()}
+    graph = _Graph(topology)
+    routes = {node.name: graph.default_routes(addressing, node.name) for node in topology.nodes}
+    senders = [name for name in graph.routers if len(graph.segments_of(name)) < len(topology.segments)]
+    if senders:
+        costs = graph.costs()
+        between = [host for host in graph.hosts if graph.partly_reached(costs, host).any()]
+        tables = _tables(graph, addressing, costs, senders, compressed)
+        tables |= _tables(graph, addressing, costs, between, compressed=False)
+        routes = {name: found + tables.get(name, ()) for name, found in routes.items()}
+    return routes
 
 
-def _order(route: Route) -> tuple[int, int, int]:
-    """Default routes first, then by family and destination."""
-    if route.destination is None:
-        return route.version, -1, 0
-    return route.version, int(route.destination.network_address), route.destination.prefixlen
+def _next_hops(
+    topology: Topology, addressing: Addressing, hops: Sequence[tuple[int, int]], position: int
+) -> tuple[NextHop, ...]:  # fmt: skip
+    """Return pairs of interfaces as next hops of the family at `position`."""
+    return tuple(
+        NextHop(topology.interfaces[out].name, addressing.addresses[into][position].ip) for out, into in hops
+    )
 
 
-def _default_routes(graph: _SegmentGraph, addressing: Addressing, host: str) -> Iterable[Route]:
-    """Yield a host's default route per family, if there is a router on one of its segments."""
-    hops = sorted(graph.neighbours(host))
-    if not hops:
-        return
-    for position in range(len(addressing.addresses[hops[0][0]])):
-        yield Route(
-            None,
-            tuple(
-                NextHop(graph.topology.interfaces[out].name, addressing.addresses[into][position].ip)
-                for out, into in hops
-            ),
-        )
+def _tables(
+    graph: _Graph, addressing: Addressing, costs: Costs, senders: list[str], compressed: bool
+) -> dict[str, tuple[Route, ...]]:  # fmt: skip
+    """Return the routes of the senders to the segments that they are not on."""
+    import numpy as np
+
+    topology = graph.topology
+    labels = np.empty((len(senders), len(topology.segments)), np.int32)
+    choices: list[list[list[tuple[int, int]]]] = []
+    for row, name in enumerate(senders):
+        chosen, labels[row] = graph.choices(costs, name)
+        choices.append(chosen)
+        if name not in graph.routers:  # the rest is what its default route is for
+            labels[row, ~graph.partly_reached(costs, name)] = ANY
+    found: dict[str, list[Route]] = {name: [] for name in senders}
+    for position in range(len(addressing.prefixes[0])):
+        prefixes = [of_segment[position] for of_segment in addressing.prefixes]
+        tables = compress(prefixes, labels) if compressed else _one_by_one(prefixes, labels)
+        for name, chosen, table in zip(senders, choices, tables, strict=True):
+            next_hops = [_next_hops(topology, addressing, hops, position) for hops in chosen]
+            found[name] += [Route(prefix, next_hops[label]) for prefix, label in sorted(table, key=_by_prefix)]
+    return {name: tuple(table) for name, table in found.items()}
 
 
-class _SegmentGraph:
-    """Routers and segments, as the shortest-path search sees them."""
+def _by_prefix(entry: tuple[Prefix, int]) -> tuple[int, int]:
+    return int(entry[0].network_address), entry[0].prefixlen
+
+
+def _one_by_one(prefixes: Sequence[Prefix], labels: NDArray[np.int32]) -> list[list[tuple[Prefix, int]]]:
+    """Return for each table a route per prefix that is not the node's own and can be reached."""
+    return [
+        [(prefix, label) for prefix, label in zip(prefixes, row, strict=True) if label not in (ANY, NO_ROUTE)]
+        for row in labels.tolist()
+    ]
+
+
+class _Graph:
+    """Routers and segments, as the shortest-path search sees them. Interfaces are indices."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
-        self.kinds = {node.name: node.kind for node in topology.nodes}
-        self.members = [segment.interfaces for segment in topology.segments]
-        self.segment = {index: number for number, indices in enumerate(self.members) for index in indices}
-        self.interfaces: dict[str, list[int]] = {node.name: [] for node in topology.nodes}
-        for index in self.segment:
-            self.interfaces[topology.interfaces[index].node].append(index)
-        self.hosts = [name for name, kind in self.kinds.items() if kind is Kind.HOST]
+        kinds = {node.name: node.kind for node in topology.nodes}
+        self.routers = {
+            node.name: index
+            for index, node in enumerate(node for node in topology.nodes if node.kind is Kind.ROUTER)
+        }
+        self.hosts = [node.name for node in topology.nodes if node.kind is Kind.HOST]
+        self._segment = {
+            index: number for number, segment in enumerate(topology.segments) for index in segment.interfaces
+        }
+        self._interfaces: dict[str, list[int]] = {name: [] for name in kinds}
+        for index in sorted(self._segment):
+            self._interfaces[self.owner(index)].append(index)
+        #: Per segment, the interfaces of routers on it.
+        self._router_ends = [
+            [index for index in segment.interfaces if self.owner(index) in self.routers]
+            for segment in topology.segments
+        ]
 
-    def forwards(self, interface: int) -> bool:
-        """Tell whether an interface belongs to a router."""
-        return self.kinds[self.topology.interfaces[interface].node] is Kind.ROUTER
-
-    def next_hops_to(self, segment: int) -> dict[str, list[tuple[int, int]]]:
-        """Return, for each node that needs a route to `segment`, its equal-cost next hops.
-
-        A next hop is a pair of interfaces: the one to leave through, the neighbour's to enter by.
-        """
-        costs = self._costs_to(segment)
-        rank = {name: number for number, name in enumerate(costs)}
-        found: dict[str, list[tuple[int, int]]] = {}
-        for name in (*costs, *(host for host in self.hosts if len(self.interfaces[host]) > 1)):
-            if any(self.segment[index] == segment for index in self.interfaces[name]):
-                continue
-            neighbours = list(self.neighbours(name))
-            # Only those nearer to the segment, also where rounding or the tolerance hides it: no loops.
-            mine = rank.get(name, len(rank))
-            totals = {
-                hop: self._through(hop[0]) + costs[self._owner(hop[1])]
-                for hop in neighbours if rank.get(self._owner(hop[1]), mine) < mine
-            }  # fmt: skip
-            if name in rank or 0 < len(totals) < len(neighbours):
-                best = min(totals.values())
-                found[name] = [hop for hop, cost in totals.items() if math.isclose(cost, best, rel_tol=1e-9)]
-        return found
-
-    def _costs_to(self, segment: int) -> dict[str, float]:
-        """Return every router's least cost to a segment (Dijkstra's algorithm, run backwards)."""
-        cost: dict[str, float] = {}
-        ours = filter(self.forwards, self.members[segment])
-        queue = [(self._through(index), self._owner(index)) for index in ours]
-        heapq.heapify(queue)
-        while queue:
-            total, name = heapq.heappop(queue)
-            if name in cost:
-                continue
-            cost[name] = total
-            for _, theirs in self.neighbours(name):
-                if self._owner(theirs) not in cost:
-                    heapq.heappush(queue, (total + self._through(theirs), self._owner(theirs)))
-        return cost
-
-    def neighbours(self, name: str) -> Iterator[tuple[int, int]]:
-        """Yield the routers' interfaces that share a segment with one of this node's, with that one."""
-        for mine in self.interfaces[name]:
-            for theirs in self.members[self.segment[mine]]:
-                if theirs != mine and self.forwards(theirs):
-                    yield mine, theirs
-
-    def _through(self, interface: int) -> float:
-        return self.topology.interfaces[interface].weight
-
-    def _owner(self, interface: int) -> str:
+    def owner(self, interface: int) -> str:
+        """Return the name of the node that an interface belongs to."""
         return self.topology.interfaces[interface].node
+
+    def segments_of(self, name: str) -> set[int]:
+        """Return the segments that a node is on."""
+        return {self._segment[index] for index in self._interfaces[name]}
+
+    def hops(self, name: str) -> list[tuple[int, int]]:
+        """Return the next hops that a node could choose: its interface, and a router's on the same segment."""
+        return [
+            (out, into)
+            for out in self._interfaces[name]
+            for into in self._router_ends[self._segment[out]]
+            if self.owner(into) != name
+        ]
+
+    def costs(self) -> Costs:
+        """Return each router's least cost to each segment, shape (routers, segments); infinite if none."""
+        import numpy as np
+
+        distances = self._distances()
+        costs = np.full((len(self.routers), len(self.topology.segments)), np.inf)
+        ends = [(number, end) for number, of_segment in enumerate(self._router_ends) for end in of_segment]
+        if not ends:
+            return costs
+        segments = np.array([number for number, _ in ends])
+        owners = np.array([self.routers[self.owner(end)] for _, end in ends])
+        weights = np.array([self.topology.interfaces[end].weight for _, end in ends])
+        present, starts = np.unique(segments, return_index=True)
+        for row in range(0, len(costs), _ROWS):
+            through = distances[row : row + _ROWS, owners] + weights
+            costs[row : row + _ROWS, present] = np.minimum.reduceat(through, starts, axis=1)
+        return costs
+
+    def _distances(self) -> Costs:
+        """Return the least cost from each router to each other, shape (routers, routers)."""
+        import numpy as np
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.csgraph import dijkstra
+
+        least: dict[tuple[int, int], float] = {}
+        for name, index in self.routers.items():
+            for out, into in self.hops(name):
+                edge = index, self.routers[self.owner(into)]
+                least[edge] = min(self.topology.interfaces[out].weight, least.get(edge, np.inf))
+        if least and max(least.values()) / min(least.values()) > _RATIO:
+            extremes = f"{min(least.values()):g} and {max(least.values()):g}"
+            raise PlanError(f"compare paths: the weights {extremes} differ by more than a factor of {_RATIO:g}")
+        count = len(self.routers)
+        heads, tails = np.array(list(least), dtype=np.int32).reshape(-1, 2).T
+        matrix = csr_matrix((np.fromiter(least.values(), float), (heads, tails)), shape=(count, count))
+        return np.asarray(dijkstra(matrix))
+
+    def default_routes(self, addressing: Addressing, name: str) -> tuple[Route, ...]:
+        """Return a host's default route per family, through all routers on its segments."""
+        hops = self.hops(name) if name not in self.routers else []
+        families = len(addressing.addresses[hops[0][0]]) if hops else 0
+        return tuple(Route(None, _next_hops(self.topology, addressing, hops, each)) for each in range(families))
+
+    def partly_reached(self, costs: Costs, host: str) -> NDArray[np.bool_]:
+        """Tell for each segment whether some of a host's routers, and not all, know a way to it."""
+        import numpy as np
+
+        reached = np.isfinite(costs[[self.routers[self.owner(into)] for _, into in self.hops(host)]])
+        return np.asarray(reached.any(axis=0) & ~reached.all(axis=0))
+
+    def choices(self, costs: Costs, name: str) -> tuple[list[list[tuple[int, int]]], NDArray[np.int32]]:
+        """Return the sets of equal-cost next hops that a node uses, and which one for each segment.
+
+        The second is an index into the first, where the first entry is no next hop (`NO_ROUTE`), or
+        `ANY` for a segment that the node is on.
+        """
+        import numpy as np
+
+        hops = self.hops(name)
+        through = np.array([
+            costs[self.routers[self.owner(into)]] + self.topology.interfaces[out].weight for out, into in hops
+        ]).reshape(len(hops), costs.shape[1])  # fmt: skip
+        best = through.min(axis=0, initial=np.inf)
+        equal = np.isfinite(through) & (through <= best * (1 + _TOLERANCE))
+        if name in self.routers:  # strictly nearer, whatever the tolerance says: no loops
+            nearer = [costs[self.routers[self.owner(into)]] < costs[self.routers[name]] for _, into in hops]
+            equal &= np.array(nearer, bool).reshape(equal.shape)
+        patterns, which = _distinct(equal)
+        chosen: list[list[tuple[int, int]]] = [[]]
+        numbers = np.full(len(patterns), NO_ROUTE, np.int32)
+        for number, pattern in enumerate(patterns):
+            if pattern.any():
+                numbers[number] = len(chosen)
+                chosen.append([hops[index] for index in np.flatnonzero(pattern)])
+        labels = numbers[which]
+        labels[list(self.segments_of(name))] = ANY
+        return chosen, labels
+
+
+def _distinct(columns: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Return the distinct columns of a matrix as rows, in order, and for each column which one it is."""
+    import numpy as np
+
+    packed = np.packbits(columns, axis=0)
+    padded = np.zeros((-(-max(len(packed), 1) // 8) * 8, columns.shape[1]), np.uint8)
+    padded[: len(packed)] = packed
+    words = np.ascontiguousarray(padded.T).view(">u8")
+    key = words[:, 0] if words.shape[1] == 1 else words
+    _, first, which = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    return columns[:, first].T, which.reshape(-1)
