@@ -36,6 +36,9 @@ _IPV4 = {
         )
     },
     "net/ipv4/fib_multipath_hash_policy": "1",
+    # Every error is reported, not six and then one a second: traceroute lives on them. (Without limit,
+    # `icmp_ratelimit` would not do: "net unreachable" has a limit of its own that the mask lifts too.)
+    "net/ipv4/icmp_ratemask": "0",
 }  # fmt: skip
 #: Without duplicate address detection an address works 4 ms after its link is up, else after 2 s. Router
 #: advertisements count for nothing. A link-local address is there, made from the MAC address: next hops
@@ -55,6 +58,7 @@ _IPV6 = {
     # It is made with the namespace: what `default` was then is already in it.
     "net/ipv6/conf/lo/disable_ipv6": "0",
     "net/ipv6/fib_multipath_hash_policy": "1",
+    "net/ipv6/icmp/ratelimit": "0",
 }  # fmt: skip
 _NO_IPV6 = {f"net/ipv6/conf/{scope}/disable_ipv6": "1" for scope in ("all", "default")}
 

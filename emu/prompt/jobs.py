@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -118,4 +119,5 @@ class Jobs:
 
 
 def _shell(command: str) -> list[str]:
-    return ["sh", "-c", command]
+    # bash becomes a single command instead of waiting for it, and leaves Ctrl-C and Ctrl-\ to it.
+    return [shutil.which("bash") or "sh", "-c", command]
