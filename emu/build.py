@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterable, Sequence
 
 from .connection import Sandbox
 from .errors import KernelError
 from .names import host_names
 from .netlink.operations import CreateNamespace, Request, WriteSetting, operations_for
+from .netlink.readiness import await_interfaces
 from .plan import Plan
 
 #: Netlink messages are sent in pieces of about this size, so that the keeper stays responsive.
 _PIECE = 1 << 19
+#: How long to wait for links to carry packets, in seconds; it takes a few milliseconds.
+_READY = 2.0
 
 
 def hosts_file(plan: Plan) -> str:
@@ -39,6 +44,22 @@ def build(sandbox: Sandbox, plan: Plan) -> None:
     _write_settings(sandbox, [one for one in operations if isinstance(one, WriteSetting)])
     requests = [one for one in operations if isinstance(one, Request)]
     send(sandbox, requests, dict(zip(names, fds, strict=True)))
+    _await_links(sandbox, plan)
+
+
+def _await_links(sandbox: Sandbox, plan: Plan) -> None:
+    """Wait until every link carries packets; it is the end in the earlier node that lags behind."""
+    order = {node.name: number for number, node in enumerate(plan.nodes)}
+    deadline = time.monotonic() + _READY
+    for node in plan.nodes:
+        first = [one.index for one in node.interfaces if order[one.peer[0]] > order[node.name]]
+        if first:
+            frame = sandbox.ask(
+                "socket", node=node.name, family=socket.AF_NETLINK, kind=socket.SOCK_RAW,
+                protocol=socket.NETLINK_ROUTE,
+            )  # fmt: skip
+            with socket.socket(fileno=frame.fds[0]) as sock:
+                await_interfaces(sock, first, deadline)
 
 
 def send(sandbox: Sandbox, requests: Sequence[Request], namespaces: dict[str, int]) -> None:
