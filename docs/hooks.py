@@ -1,0 +1,298 @@
+"""What mkdocs calls while it builds the site: puts in what is derived from the code.
+
+A page holds a line `<!-- emu: NAME ARGUMENT… -->`; it is replaced by what the function of that name
+in `_PARTS` returns. So nothing that the code says already is written a second time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).parent.parent
+_MARK = re.compile(r"^<!-- emu: (?P<words>[^>]+?) -->$", re.MULTILINE)
+#: The sections of a docstring whose entries are `name: text`.
+_SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Yields")
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace every mark of a page."""
+
+    def derived(match: re.Match[str]) -> str:
+        name, *arguments = match["words"].split()
+        return _PARTS[name](*arguments)
+
+    return _MARK.sub(derived, markdown)
+
+
+# -- files of the project ---------------------------------------------------------------------------
+
+
+def project_file(name: str) -> str:
+    """Return a file from beside docs/, its links changed to those of the site."""
+    text = (ROOT / name).read_text()
+    return text.replace("](docs/", "](").replace("](CHANGELOG.md", "](changelog.md")
+
+
+# -- commands ---------------------------------------------------------------------------------------
+
+
+def cli_commands() -> str:
+    """Return a section for every command of the command line."""
+    from emu.cli import cli
+    from emu.plugin_manager import default_plugins
+
+    group = default_plugins().cli_group(cli)
+    parts = [
+        _command(command, f"emu {name}") for name, command in group.commands.items() if not command.hidden
+    ]
+    return "\n\n".join(parts)
+
+
+def prompt_commands() -> str:
+    """Return a section for every command of the prompt."""
+    from emu.plugin_manager import default_plugins
+
+    known = default_plugins().commands
+    return "\n\n".join(_command(known[name], name) for name in known if not known[name].hidden)
+
+
+def node_programs() -> str:
+    """Return a table of the programs that nodes find when the machine has none of that name."""
+    from emu.plugin_manager import default_plugins
+
+    known = default_plugins().programs
+    rows = [(f"`{name}`", _first_line(importlib.import_module(known[name]))) for name in known]
+    return _table(("Program", "What it is"), rows)
+
+
+def _command(command: click.Command, name: str) -> str:
+    with click.Context(command, info_name=name) as context:
+        usage = " ".join([name, *command.collect_usage_pieces(context)])
+        records = [record for one in command.get_params(context) if (record := one.get_help_record(context))]
+    parts = [f"## `{name}`", f"```text\n{usage}\n```", _click_help(command.help or "")]
+    rows = [(f"`{option}`", _escaped(text)) for option, text in records if text and option != "--help"]
+    if rows:
+        parts.append(_table(("Option", "Meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def _click_help(text: str) -> str:
+    """Return a command's help; a paragraph that click does not wrap is an example."""
+    parts = []
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        if paragraph.startswith("\b"):
+            parts.append(f"```text\n{paragraph.removeprefix(chr(8)).strip()}\n```")
+        else:
+            parts.append(_escaped(" ".join(paragraph.split())))
+    return "\n\n".join(parts)
+
+
+# -- hooks, graph, topologies, formats, errors -------------------------------------------------------
+
+
+def hooks() -> str:
+    """Return a section for every hook."""
+    from emu import hookspecs
+
+    parts = []
+    for name, function in vars(hookspecs).items():
+        options = getattr(function, "emu_spec", None)
+        if options is None:
+            continue
+        note = (
+            "\n\nThe first plugin that returns something other than `None` decides."
+            if options["firstresult"]
+            else ""
+        )
+        parts.append(f"## `{name}`\n\n{_signature(name, function)}\n\n{_docstring(function)}{note}")
+    return "\n\n".join(parts)
+
+
+def graph_attributes() -> str:
+    """Return a section per element of a graph with the attributes that emu knows."""
+    from emu.attributes import KNOWN
+
+    parts = []
+    for element, known in KNOWN.items():
+        parts.append(f"### Of a {element}" if element != "graph" else "### Of the graph")
+        for name, parser in known.items():
+            text = "Any text." if isinstance(parser, type) else _docstring(parser).removeprefix("Return ")
+            parts.append(f"#### `{name}`\n\n{text[:1].upper()}{text[1:]}")
+    return "\n\n".join(parts)
+
+
+def topologies() -> str:
+    """Return a section for every topology that can be named."""
+    from emu.plugin_manager import default_plugins
+
+    known = default_plugins().topologies
+    return "\n\n".join(
+        f"## `{name}`\n\n{_signature(name, known[name])}\n\n{_docstring(known[name])}" for name in known
+    )
+
+
+def file_formats() -> str:
+    """Return a table of the formats that `emu graph` writes."""
+    from emu.plugin_manager import default_plugins
+
+    known = default_plugins().exporters
+    return _table(("Suffix", "What it is for"), [(f"`{suffix}`", known[suffix][1]) for suffix in known])
+
+
+def exit_statuses() -> str:
+    """Return a table of the exit statuses of expected failures."""
+    rows: dict[int, list[str]] = {}
+    for error in _errors():
+        rows.setdefault(error.exit_status, []).append(f"`{error.__name__}`: {_first_line(error)}")
+    return _table(("Status", "What went wrong"), [(str(n), "<br>".join(rows[n])) for n in sorted(rows)])
+
+
+def _errors() -> Iterator[Any]:
+    """Yield the classes of expected failures, the general one first."""
+    from emu import network, process  # noqa: F401  # they define some
+    from emu.errors import EmuError
+
+    queue = [EmuError]
+    while queue:
+        error = queue.pop(0)
+        yield error
+        queue += error.__subclasses__()
+
+
+# -- Python -----------------------------------------------------------------------------------------
+
+
+def public_names() -> str:
+    """Return a section for everything that `import emu` offers, errors aside."""
+    import emu
+
+    found = [(name, getattr(emu, name)) for name in emu.__all__]
+    wanted = [
+        (name, item) for name, item in found
+        if inspect.isfunction(item) or (inspect.isclass(item) and not issubclass(item, Exception))
+    ]  # fmt: skip
+    return "\n\n".join(_object(f"emu.{name}", item) for name, item in wanted)
+
+
+def python_object(path: str) -> str:
+    """Return a section for one class or function, named by its module and its own name."""
+    module, _, name = path.rpartition(".")
+    return _object(path, getattr(importlib.import_module(module), name))
+
+
+def _object(path: str, item: Any) -> str:
+    head = f"## `{path}`"
+    if not inspect.isclass(item):
+        return f"{head}\n\n{_signature(path, item)}\n\n{_docstring(item)}"
+    parts = [head, _signature(path, item), _docstring(item)]
+    if "__init__" in vars(item) and item.__init__.__doc__:
+        parts.append(_docstring(item.__init__))
+    if dataclasses.is_dataclass(item):
+        rows = [(f"`{one.name}`", f"`{_plain(one.type)}`") for one in dataclasses.fields(item)]
+        parts.append(_table(("Field", "Type"), rows))
+    parts += [_member(name, member) for name, member in vars(item).items() if not name.startswith("_")]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _member(name: str, member: Any) -> str:
+    if isinstance(member, property) and member.fget is not None:
+        kind = _plain(inspect.signature(member.fget).return_annotation)
+        return f"### `{name}`\n\n```python\n{name}: {kind}\n```\n\n{_docstring(member)}"
+    function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+    if not inspect.isfunction(function):
+        return ""
+    return f"### `{name}()`\n\n{_signature(name, function)}\n\n{_docstring(function)}"
+
+
+# -- text -------------------------------------------------------------------------------------------
+
+
+def _signature(name: str, item: Any) -> str:
+    """Return a code block with a callable's signature, one parameter a line where it is long."""
+    signature = inspect.signature(item)
+    parameters = [one for one in signature.parameters.values() if one.name not in ("self", "cls")]
+    returns = "" if signature.return_annotation in (signature.empty, None, "None") else (
+        f" -> {_plain(signature.return_annotation)}"
+    )  # fmt: skip
+    words, starred = [], False
+    for one in parameters:
+        if one.kind is one.KEYWORD_ONLY and not starred:
+            words.append("*")
+        starred = starred or one.kind in (one.KEYWORD_ONLY, one.VAR_POSITIONAL)
+        words.append(_plain(one))
+    line = f"{name}({', '.join(words)}){returns}"
+    if len(line) > 90:
+        line = f"{name}(\n" + "".join(f"    {word},\n" for word in words) + f"){returns}"
+    return f"```python\n{line}\n```"
+
+
+def _plain(annotation: Any) -> str:
+    """Return an annotation, or a parameter with its own, as a person writes it."""
+    if isinstance(annotation, inspect.Parameter) and isinstance(annotation.annotation, str):
+        annotation = str(annotation).replace(repr(annotation.annotation), annotation.annotation)
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return re.sub(r"<\w+\.(\w+): \d+>", r"\1", text)  # a member of an enumeration
+
+
+def _docstring(item: Any) -> str:
+    """Return a docstring in Google's style as Markdown."""
+    parts = []
+    for paragraph in re.split(r"\n\n+", inspect.getdoc(item) or ""):
+        title, _, rest = paragraph.partition(":\n")
+        if title in _SECTIONS:
+            parts.append(f"**{title}**\n\n{_entries(rest, title)}")
+        elif paragraph.startswith((">>>", "    ")):
+            language = "pycon" if paragraph.startswith(">>>") else "text"
+            parts.append(f"```{language}\n{textwrap.dedent(paragraph)}\n```")
+        else:
+            parts.append(_escaped(paragraph))
+    return "\n\n".join(parts)
+
+
+def _entries(text: str, title: str) -> str:
+    """Return a section's entries as a list; what is returned is a paragraph."""
+    entries = re.split(r"\n(?=\S)", textwrap.dedent(text))
+    lines = [" ".join(entry.split()) for entry in entries]
+    if title in ("Returns", "Yields"):
+        return _escaped(" ".join(lines))
+    named = (line.partition(": ") for line in lines)
+    return "\n".join(f"- `{name}`: {_escaped(rest)}" for name, _, rest in named)
+
+
+def _first_line(item: Any) -> str:
+    return (inspect.getdoc(item) or "").partition("\n")[0]
+
+
+def _escaped(text: str) -> str:
+    """Return text in which what looks like HTML, and is in no code, shows as it is."""
+    pieces = re.split(r"(`[^`]*`)", text)
+    return "".join(piece if piece.startswith("`") else piece.replace("<", "&lt;") for piece in pieces)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+_PARTS: dict[str, Callable[..., str]] = {
+    "cli-commands": cli_commands,
+    "exit-statuses": exit_statuses,
+    "file-formats": file_formats,
+    "graph-attributes": graph_attributes,
+    "hooks": hooks,
+    "node-programs": node_programs,
+    "object": python_object,
+    "project-file": project_file,
+    "prompt-commands": prompt_commands,
+    "public-names": public_names,
+    "topologies": topologies,
+}
