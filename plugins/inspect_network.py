@@ -113,7 +113,7 @@ def routes(session: Session, names: tuple[str, ...]) -> None:
         [
             (node.name, route.destination, gateway or "on the link", interface, route.protocol)
             for node in session.nodes(names) for route in node.read_routes()
-            for interface, gateway in route.next_hops
+            for interface, gateway in route.next_hops or [("", "unreachable")]
         ],
     )  # fmt: skip
 

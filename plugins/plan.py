@@ -77,8 +77,9 @@ def _show(plan: Plan, names: tuple[str, ...]) -> None:
     print_table(
         ["NODE", "DESTINATION", "NEXT HOP", "THROUGH"],
         [
-            (node.name, route.destination or "default", hop.gateway, hop.interface)
-            for node in nodes for route in node.routes for hop in route.next_hops
+            (node.name, route.destination or "default", *hop)
+            for node in nodes for route in node.routes
+            for hop in [(hop.gateway, hop.interface) for hop in route.next_hops] or [("unreachable", "")]
         ],
     )  # fmt: skip
     click.echo("\nSETTINGS")

@@ -18,7 +18,7 @@ from ..addressing import InterfaceAddress
 _REQUEST_DUMP, _GETLINK, _GETADDR, _GETROUTE = 0x301, 18, 22, 26
 _ERROR, _DONE = 2, 3
 _HEADER = struct.Struct("=IHHII")
-_MAIN_TABLE, _UNICAST, _PROTO_KERNEL = 254, 1, 2
+_MAIN_TABLE, _UNICAST, _UNREACHABLE = 254, 1, 7
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _PROTOCOLS = {2: "kernel", 3: "boot", 4: "static", 9: "ra"}
 
@@ -47,7 +47,11 @@ class AddressState:
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """A route of the main table; `next_hops` are pairs of interface and gateway (None: on the link)."""
+    """A route of the main table.
+
+    `next_hops` are pairs of interface and gateway (None: on the link); there are none where the
+    route says that its destination is unreachable.
+    """
 
     version: int
     destination: str
@@ -80,7 +84,7 @@ def read_addresses(sock: socket.socket) -> list[AddressState]:
     names = {one.index: one.name for one in read_interfaces(sock)}
     return [
         AddressState(
-            interface=names[message["index"]],
+            interface=_name(names, message["index"]),
             address=ipaddress.ip_interface(
                 f"{message.get_attr('IFA_LOCAL') or message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
             ),
@@ -91,33 +95,38 @@ def read_addresses(sock: socket.socket) -> list[AddressState]:
 
 
 def read_routes(sock: socket.socket) -> list[RouteState]:
-    """Return the unicast routes of the main table of the namespace, IPv4 before IPv6."""
+    """Return the main table of the namespace, but for multicast and the like; IPv4 before IPv6."""
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
     names = {one.index: one.name for one in read_interfaces(sock)}
-    found: dict[tuple[int, str, int], RouteState] = {}
+    found: list[RouteState] = []
     for message in _dump(sock, _GETROUTE, rtmsg):
-        if message["type"] != _UNICAST or message.get_attr("RTA_TABLE") != _MAIN_TABLE:
+        if message["type"] not in (_UNICAST, _UNREACHABLE) or message.get_attr("RTA_TABLE") != _MAIN_TABLE:
             continue
         version = 4 if message["family"] == socket.AF_INET else 6
         target = message.get_attr("RTA_DST")
         route = RouteState(
             version=version,
             destination=f"{target}/{message['dst_len']}" if target else "default",
-            next_hops=tuple(_next_hops(message, names)),
+            next_hops=tuple(_next_hops(message, names)) if message["type"] == _UNICAST else (),
             protocol=_PROTOCOLS.get(message["proto"], str(message["proto"])),
         )
-        found[version, route.destination, len(found)] = route
-    return sorted(found.values(), key=lambda route: route.version)
+        found.append(route)
+    return sorted(found, key=lambda route: route.version)
 
 
 def _next_hops(message: Any, names: dict[int, str]) -> Iterator[tuple[str, str | None]]:
     several = message.get_attr("RTA_MULTIPATH")
     if several:
         for hop in several:
-            yield names[hop["oif"]], hop.get_attr("RTA_GATEWAY")
+            yield _name(names, hop["oif"]), hop.get_attr("RTA_GATEWAY")
     else:
-        yield names[message.get_attr("RTA_OIF")], message.get_attr("RTA_GATEWAY")
+        yield _name(names, message.get_attr("RTA_OIF")), message.get_attr("RTA_GATEWAY")
+
+
+def _name(names: dict[int, str], index: int | None) -> str:
+    """Return an interface's name; one that came between two dumps has none yet."""
+    return names.get(index or 0, f"#{index}")
 
 
 def _altnames(message: Any) -> Iterator[str]:

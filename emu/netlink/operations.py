@@ -17,13 +17,15 @@ from ..plan import NodePlan, Plan
 from ..routing import Route
 
 # include/uapi/linux/netlink.h and rtnetlink.h
-_REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
+_REQUEST, _ACK, _EXCL, _CREATE, _APPEND = 0x1, 0x4, 0x200, 0x400, 0x800
 _NEWLINK, _NEWADDR, _NEWROUTE, _NEWLINKPROP = 16, 20, 24, 108
 _NEW = _REQUEST | _EXCL | _CREATE
 _IFF_UP = 1
 #: The name of a switch's bridge interface.
 BRIDGE = "bridge"
-_TABLE_MAIN, _PROTO_STATIC, _TYPE_UNICAST = 254, 4, 1
+#: As the `ip` command has it: a route that somebody typed.
+_PROTO_BOOT = 3
+_TABLE_MAIN, _SCOPE_UNIVERSE, _TYPE_UNICAST, _TYPE_UNREACHABLE = 254, 0, 1, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class CreateVeth(Request):
     peer_index: int
 
     def commands(self) -> tuple[str, ...]:
+        ends = (self.name, self.node), (self.peer_name, self.peer_node)
+        if not all(name.startswith(node) for name, node in ends):  # two of one name cannot be side by side
+            return self._ip(
+                f"link add {self.name} type veth peer name {self.peer_name} netns {self.peer_node}"
+            )
         return (
             f"ip link add {self.name} type veth peer name {self.peer_name}",
             f"ip link set {self.name} netns {self.node}",
@@ -147,7 +154,8 @@ class AddAltname(Request):
 
     def _message(self, namespaces: Mapping[str, int]) -> Any:
         names = {"attrs": [("IFLA_ALT_IFNAME", self.altname)]}
-        return _link_message(_NEW, self.index, [("IFLA_PROP_LIST", names)], kind=_NEWLINKPROP)
+        flags = _NEW | _APPEND
+        return _link_message(flags, self.index, [("IFLA_PROP_LIST", names)], kind=_NEWLINKPROP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +221,8 @@ class AddRoute(Request):
     hops: tuple[tuple[int, str], ...]
 
     def commands(self) -> tuple[str, ...]:
+        if not self.hops:
+            return self._ip(f"route add unreachable {self.route.destination}")
         destination = self.route.destination or "default"
         family = "-6 " if self.route.version == 6 and self.route.destination is None else ""
         hops = [f"via {hop.gateway} dev {hop.interface}" for hop in self.route.next_hops]
@@ -225,12 +235,15 @@ class AddRoute(Request):
         message = rtmsg()
         message["header"]["type"], message["header"]["flags"] = _NEWROUTE, _NEW
         message["family"] = _family(self.route.version)
-        message["table"], message["proto"], message["type"] = _TABLE_MAIN, _PROTO_STATIC, _TYPE_UNICAST
+        message["table"], message["proto"], message["scope"] = _TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE
+        message["type"] = _TYPE_UNICAST if self.hops else _TYPE_UNREACHABLE
         attributes: list[tuple[str, Any]] = []
         if self.route.destination is not None:
             message["dst_len"] = self.route.destination.prefixlen
             attributes.append(("RTA_DST", str(self.route.destination.network_address)))
-        if len(self.hops) == 1:
+        if not self.hops:
+            pass
+        elif len(self.hops) == 1:
             attributes += [("RTA_GATEWAY", self.hops[0][1]), ("RTA_OIF", self.hops[0][0])]
         else:
             hops = [{"oif": index, "attrs": [("RTA_GATEWAY", gateway)]} for index, gateway in self.hops]
@@ -268,8 +281,8 @@ def _node_operations(node: NodePlan) -> list[Operation]:
             for one in node.interfaces for address in one.addresses
         ),
         *(
-            AddRoute(node.name, route, tuple((indices[hop.interface], str(hop.gateway)) for hop in route.next_hops))
-            for route in node.routes
+            AddRoute(node.name, one, tuple((indices[hop.interface], str(hop.gateway)) for hop in one.next_hops))
+            for one in node.routes
         ),
     ]  # fmt: skip
 

@@ -1,0 +1,223 @@
+"""What is sent to the kernel is what the `ip` command sends for the commands that are printed for it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import networkx as nx
+import pytest
+from hypothesis import given
+
+import emu
+from emu.netlink.operations import (
+    AddAddress,
+    AddAltname,
+    AddRoute,
+    CreateBridge,
+    CreateNamespace,
+    CreateVeth,
+    Enslave,
+    Operation,
+    Request,
+    SetUp,
+    WriteSetting,
+    operations_for,
+)
+from emu.routing import NextHop, Route
+
+from .graphs import GRAPHS, networks
+
+#: What iproute2 6.1.0 sent on x86-64, with its sequence number set to zero. Captured by
+#:     strace -e trace=sendmsg -e write=all COMMAND
+#: in a sandbox of the namespaces A and B, whose interfaces get the numbers 2 (veth) and 3 (bridge).
+CAPTURED = {
+    "ip -n A link add A-veth0 type veth peer name B-veth0 netns B": (
+        "64000000100005060000000000000000000000000000000000000000000000000c000300412d76657468300038001200"
+        "08000100766574682c000200280001000000000000000000000000000000000008001c00040000000c000300422d7665"
+        "74683000"
+    ),
+    "ip -n A link add bridge type bridge stp_state 1 forward_delay 200": (
+        "50000000100005060000000000000000000000000000000000000000000000000b000300627269646765000024001200"
+        "0a000100627269646765000014000200080005000100000008000100c8000000"
+    ),
+    "ip -n A link property add dev A-veth0 altname a-long-name-veth0": (
+        "3c0000006c00050e0000000000000000000000000200000000000000000000001c00348016003500612d6c6f6e672d6e"
+        "616d652d7665746830000000"
+    ),
+    "ip -n A link set A-veth0 master bridge": (
+        "280000001000050000000000000000000000000002000000000000000000000008000a0003000000"
+    ),
+    "ip -n A link set A-veth0 up": (
+        "2000000010000500000000000000000000000000020000000100000001000000"
+    ),
+    "ip -n B address add 192.0.2.1/24 dev B-veth0": (
+        "28000000140005060000000000000000021800000200000008000200c000020108000100c0000201"
+    ),
+    "ip -n B address add fd00::1/64 dev B-veth0": (
+        "400000001400050600000000000000000a4000000200000014000200fd00000000000000000000000000000114000100"
+        "fd000000000000000000000000000001"
+    ),
+    "ip -n B route add default via 192.0.2.254 dev B-veth0": (
+        "2c00000018000506000000000000000002000000fe0300010000000008000500c00002fe0800040002000000"
+    ),
+    "ip -n B route add 10.0.0.0/24 via 192.0.2.254 dev B-veth0": (
+        "3400000018000506000000000000000002180000fe03000100000000080001000a00000008000500c00002fe08000400"
+        "02000000"
+    ),
+    "ip -n B route add 10.0.1.0/24 nexthop via 192.0.2.254 dev B-veth0 nexthop via 192.0.2.253 dev B-veth0": (
+        "4800000018000506000000000000000002180000fe03000100000000080001000a000100240009001000000002000000"
+        "08000500c00002fe100000000200000008000500c00002fd"
+    ),
+    "ip -6 -n B route add default via fd00::fe dev B-veth0": (
+        "4c0000001800050600000000000000000a000000fe030001000000001400010000000000000000000000000000000000"
+        "14000500fd0000000000000000000000000000fe0800040002000000"
+    ),
+    "ip -n B route add fd00:1::/64 via fd00::fe dev B-veth0": (
+        "4c0000001800050600000000000000000a400000fe0300010000000014000100fd000001000000000000000000000000"
+        "14000500fd0000000000000000000000000000fe0800040002000000"
+    ),
+    "ip -n B route add fd00:2::/64 nexthop via fd00::fe dev B-veth0 nexthop via fd00::fd dev B-veth0": (
+        "6c0000001800050600000000000000000a400000fe0300010000000014000100fd000002000000000000000000000000"
+        "3c0009001c0000000200000014000500fd0000000000000000000000000000fe1c0000000200000014000500fd000000"
+        "0000000000000000000000fd"
+    ),
+    "ip -n B route add unreachable 10.9.0.0/16": (
+        "2400000018000506000000000000000002100000fe03000700000000080001000a090000"
+    ),
+    "ip -n B route add unreachable fd00:9::/32": (
+        "300000001800050600000000000000000a200000fe0300070000000014000100fd000009000000000000000000000000"
+    ),
+}
+
+
+def route(destination: str | None, *gateways: str, version: int = 4) -> AddRoute:
+    """Return the operation for a route of B through B-veth0."""
+    prefix = ipaddress.ip_network(destination) if destination else None
+    hops = tuple(NextHop("B-veth0", ipaddress.ip_address(gateway)) for gateway in gateways)
+    return AddRoute("B", Route(prefix, hops), tuple((2, gateway) for gateway in gateways))
+
+
+SAME: list[Request] = [
+    AddAltname("A", "A-veth0", 2, "a-long-name-veth0"),
+    Enslave("A", "A-veth0", 2, "bridge", 3),
+    SetUp("A", "A-veth0", 2),
+    AddAddress("B", "B-veth0", 2, ipaddress.ip_interface("192.0.2.1/24")),
+    AddAddress("B", "B-veth0", 2, ipaddress.ip_interface("fd00::1/64")),
+    route(None, "192.0.2.254"),
+    route("10.0.0.0/24", "192.0.2.254"),
+    route("10.0.1.0/24", "192.0.2.254", "192.0.2.253"),
+    route("fd00:1::/64", "fd00::fe"),
+    route("fd00:2::/64", "fd00::fe", "fd00::fd"),
+    route("10.9.0.0/16"),
+    route("fd00:9::/32"),
+]
+
+
+def command(operation: Operation) -> str:
+    (line,) = operation.commands()
+    return line
+
+
+def decoded(message: bytes) -> dict[str, Any]:
+    """Return a link or route message as pyroute2 reads it, its attributes in no order."""
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    kind = {16: ifinfmsg, 24: rtmsg}[int.from_bytes(message[4:6], "little")]
+    read = kind(message)
+    read.decode()
+    found = plain(read)
+    found["flags of the request"] = read["header"]["flags"]
+    return found
+
+
+def plain(message: Any) -> dict[str, Any]:
+    """Return a message, or what is nested in one, as a dictionary; fields that are zero are left out."""
+    if not isinstance(message, dict):
+        return {"value": message}
+    found = {
+        key: value for key, value in message.items()
+        if key not in ("attrs", "header", "value", "event", "__align") and value
+    }  # fmt: skip
+    for name, value in message.get("attrs", ()):
+        found[name] = plain(value) if isinstance(value, dict) else value
+    return found
+
+
+@pytest.mark.parametrize("operation", SAME, ids=command)
+def test_messages_are_those_of_the_ip_command_to_the_byte(operation: Request) -> None:
+    assert operation.encode(0, {}, acknowledge=True).hex() == CAPTURED[command(operation)]
+
+
+def test_a_link_is_that_of_the_ip_command_but_for_the_chosen_numbers() -> None:
+    operation = CreateVeth("A", "A-veth0", 2, "B", "B-veth0", 7)
+    ours = decoded(operation.encode(0, {"A": 3, "B": 4}, acknowledge=True))
+    theirs = decoded(bytes.fromhex(CAPTURED["ip -n A link add A-veth0 type veth peer name B-veth0 netns B"]))
+    peer = ours["IFLA_LINKINFO"]["IFLA_INFO_DATA"]["VETH_INFO_PEER"]
+    assert (ours.pop("index"), peer.pop("index")) == (2, 7)
+    # The printed commands use a descriptor of the `ip` process, the message one of the keeper's.
+    assert peer.pop("IFLA_NET_NS_FD") == 4
+    assert theirs["IFLA_LINKINFO"]["IFLA_INFO_DATA"]["VETH_INFO_PEER"].pop("IFLA_NET_NS_FD") == 4
+    assert ours == theirs
+
+
+def test_a_link_in_one_command_where_both_ends_have_one_name() -> None:
+    names = "A" * 20, "B" * 20
+    operation = CreateVeth(names[0], "veth0", 2, names[1], "veth0", 2)
+    assert operation.commands() == (
+        f"ip -n {names[0]} link add veth0 type veth peer name veth0 netns {names[1]}",
+    )
+
+
+def test_a_bridge_is_that_of_the_ip_command_but_for_its_number() -> None:
+    operation = CreateBridge("A", "bridge", 3, spanning_tree=True)
+    ours = decoded(operation.encode(0, {}, acknowledge=True))
+    theirs = decoded(bytes.fromhex(CAPTURED[command(operation)]))
+    assert ours.pop("index") == 3
+    assert ours == theirs
+
+
+def test_the_ipv6_default_route_is_that_of_the_ip_command_which_writes_it_out() -> None:
+    operation = route(None, "fd00::fe")
+    ours = decoded(operation.encode(0, {}, acknowledge=True))
+    theirs = decoded(bytes.fromhex(CAPTURED[command(operation)]))
+    assert theirs.pop("RTA_DST") == "::"
+    assert ours == theirs
+
+
+def test_only_what_is_asked_for_is_acknowledged_and_numbered() -> None:
+    message = SetUp("A", "A-veth0", 2).encode(7, {}, acknowledge=False)
+    assert int.from_bytes(message[6:8], "little") & 0x4 == 0
+    assert int.from_bytes(message[8:12], "little") == 7
+
+
+@given(networks())
+def test_every_message_of_every_plan_is_well_formed(graph: nx.MultiDiGraph) -> None:
+    plan = emu.plan_for(graph)
+    namespaces = {node.name: number for number, node in enumerate(plan.nodes, start=10)}
+    for operation in operations_for(plan):
+        assert operation.commands()
+        if isinstance(operation, Request):
+            message = operation.encode(1, namespaces, acknowledge=True)
+            assert int.from_bytes(message[:4], "little") == len(message)
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=str)
+def test_namespaces_come_first_then_settings_then_links(graph: nx.Graph) -> None:
+    kinds = [type(operation) for operation in operations_for(emu.plan_for(graph))]
+    first = {kind: kinds.index(kind) for kind in (CreateNamespace, WriteSetting)}
+    last = {kind: len(kinds) - 1 - kinds[::-1].index(kind) for kind in (CreateNamespace, WriteSetting)}
+    assert first[CreateNamespace] == 0
+    assert last[CreateNamespace] < first[WriteSetting]
+    assert last[WriteSetting] < min((kinds.index(kind) for kind in (CreateVeth, SetUp) if kind in kinds))
+
+
+def test_ports_come_up_before_the_bridge_and_after_its_spanning_tree_is_on() -> None:
+    graph: nx.Graph = nx.cycle_graph(3)
+    nx.set_node_attributes(graph, dict.fromkeys(graph, "switch"), "kind")
+    for node in emu.plan_for(graph).nodes:
+        mine = [one for one in operations_for(emu.plan_for(graph)) if one.node == node.name]
+        bridge = next(index for index, one in enumerate(mine) if isinstance(one, CreateBridge))
+        ups = [index for index, one in enumerate(mine) if isinstance(one, SetUp) and one.name != "lo"]
+        assert bridge < min(ups)
