@@ -43,10 +43,10 @@ class Keeper(Requests):
 
     def begin(self, first: socket.socket) -> None:
         """Listen: to children, the owner's end, new clients and the first."""
-        wake, alarm = socket.socketpair()
-        for sock in (wake, alarm, self.listener):
+        wake, self.alarm = socket.socketpair()
+        for sock in (wake, self.alarm, self.listener):
             sock.setblocking(False)
-        signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self.alarm.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.end())
