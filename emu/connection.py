@@ -39,13 +39,14 @@ class Sandbox:
     the sandbox when it lets go of it.
     """
 
+    pidfd = _log = -1
+
     def __init__(self, folder: Folder, sock: socket.socket, log: int = -1) -> None:
         self.name = folder.name
         self._folder, self._sock, self._log = folder, sock, log
         self._receiver = Receiver()
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self.pidfd = -1
         #: None while the keeper has not answered, because it is stopped or hangs.
         self.facts: Facts | None = None
 
@@ -203,7 +204,8 @@ class Sandbox:
                 os.close(fd)
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(AttributeError):  # its making was interrupted
+            self.close()
 
     def _last_words(self) -> str:
         """Return what a keeper that failed had to say."""
@@ -246,9 +248,12 @@ def hold_standard_descriptors() -> None:
 
     A descriptor of ours that got one of their numbers would be taken for what it is not.
     """
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(fd, True)
-    os.close(fd)
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            os.set_inheritable(fd, True)
 
 
 def readable(fd: int, timeout: float | None) -> bool:

@@ -39,6 +39,8 @@ class Base(NamedTuple):
 class Folder:
     """The folder of a network, held open. Unlocked, its descriptor serves as a path only."""
 
+    fd = -1  # also for one whose making was interrupted
+
     def __init__(self, base: Base, name: str, fd: int) -> None:
         self.base, self.name, self.fd = base, name, fd
 
@@ -85,7 +87,7 @@ def claim(detached: bool, name: str | None, default: str, wait: Callable[[Base, 
         stem = default if network_name_fault(default) is None else "network"
         candidates = itertools.chain([stem], (f"{stem}-{count}" for count in range(2, 10_000)))
         for candidate in candidates:
-            if not any((other.path / candidate).exists() for other in elsewhere):
+            if not any(os.path.exists(other.path / candidate) for other in elsewhere):
                 folder = _try_claim(base, candidate)
                 if folder is not None:
                     return folder
@@ -116,6 +118,7 @@ def _try_claim(base: Base, name: str) -> Folder | None:
             os.chmod(base.path / name, 0o700)  # whatever the umask was
             folder = Folder(base, name, os.open(base.path / name, _DIRECTORY))
             if not _lock(folder.fd):
+                folder.close()
                 return None
             if os.path.samestat(os.stat(base.path / name), os.fstat(folder.fd)):
                 with contextlib.suppress(FileNotFoundError):  # left by a killed keeper

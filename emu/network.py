@@ -63,7 +63,7 @@ class Network:
         self._wanted = name
         self._sandbox: Sandbox | None = None
         self._sockets = Sockets()
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, NodePlan] = {}
         self._owned = True
 
     @classmethod
@@ -77,7 +77,7 @@ class Network:
         frame = sandbox.ask("get")
         network = cls(Plan.from_json(frame.blob))
         network._sandbox, network._owned = sandbox, False
-        network._make_nodes()
+        network._know_nodes()
         return network
 
     @property
@@ -111,12 +111,12 @@ class Network:
         """
         if self._sandbox is not None:
             raise UsageError(f"start network {self.name}: it is running")
-        sandbox = create_sandbox(self._wanted, self.plan.name, detached)
+        sandbox = None
         try:
-            self._sandbox = sandbox
+            self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached)
             self._arrange(sandbox)
             build(sandbox, self.plan)
-            self._make_nodes()
+            self._know_nodes()
             sandbox.ask("put", self.plan.to_json().encode(), version=0)
             self.plugins.call("emu_network_started", network=self)
             if detached:
@@ -124,7 +124,8 @@ class Network:
                 self._owned = False
         except BaseException:
             self._sandbox = None
-            sandbox.end()
+            if sandbox is not None:
+                sandbox.end()
             raise
         return self
 
@@ -139,8 +140,8 @@ class Network:
         except OSError as error:
             raise PrivilegeError(explain_refusal("arrange the sandbox's files", error)) from error
 
-    def _make_nodes(self) -> None:
-        self._nodes = {node.name: Node(self, node) for node in self.plan.nodes}
+    def _know_nodes(self) -> None:
+        self._nodes = {node.name: node for node in self.plan.nodes}
 
     def close(self) -> None:
         """End the network, or let go of it when it was attached to or detached. Twice is fine.
@@ -166,9 +167,11 @@ class Network:
             with contextlib.suppress(NotRunning):
                 self.plugins.call("emu_network_stopping", network=self)
         finally:
-            self._sandbox = None
-            self._sockets.close(forked=not sandbox.ours())
-            sandbox.end()
+            try:
+                self._sandbox = None
+                self._sockets.close(forked=not sandbox.ours())
+            finally:
+                sandbox.end()
 
     def __enter__(self) -> Self:
         return self if self._sandbox is not None else self.start()
@@ -176,15 +179,20 @@ class Network:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        finally:  # also when Ctrl-C came in between
+            if self._sandbox is not None and self._owned:
+                self._sandbox.close()
+                self._sandbox = None
 
     def __getitem__(self, name: str) -> Node:
         """Return a node by its name, or by its label in the graph."""
         if name in self._nodes:
-            return self._nodes[name]
+            return Node(self, self._nodes[name])
         labelled = [node for node in self._nodes.values() if node.label == str(name)]
         if len(labelled) == 1:
-            return labelled[0]
+            return Node(self, labelled[0])
         raise UsageError(f"no node {name!r}{suggestion(str(name), self._nodes) or self._known()}")
 
     def _known(self) -> str:
@@ -195,7 +203,7 @@ class Network:
         return name in self._nodes
 
     def __iter__(self) -> Iterator[Node]:
-        return iter(self._nodes.values())
+        return (Node(self, node) for node in self._nodes.values())
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -223,7 +231,14 @@ class Node:
     """A node of a running network."""
 
     def __init__(self, network: Network, plan: NodePlan) -> None:
+        # A network does not keep its nodes in turn: one that nobody holds any more ends at once.
         self._network, self.plan = network, plan
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and (other._network, other.name) == (self._network, self.name)
+
+    def __hash__(self) -> int:
+        return hash((self._network, self.name))
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name} {' '.join(map(str, self.plan.addresses))}>"

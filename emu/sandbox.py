@@ -13,12 +13,13 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 from .connection import Sandbox, connect, hold_standard_descriptors
 from .errors import EmuError, NotRunning, PrivilegeError, UsageError, suggestion
-from .folders import Base, Folder, all_bases, claim, open_folder, open_folders, own_bases, remove_dead, sweep
+from .folders import Base, Folder, all_bases, claim, open_folder, open_folders, own_bases, sweep
 from .privileges import explain_refusal
 
 #: The keeper runs without site-packages; only this package's own folder is added to what it sees.
@@ -44,12 +45,12 @@ def create_sandbox(name: str | None, default: str, detached: bool = False) -> Sa
     hold_standard_descriptors()
     for base in own_bases():
         sweep(base)
-    folder = claim(detached, name, default, _Patience())
     try:
-        return _fill(folder)
-    except BaseException:
-        folder.close()
-        remove_dead(folder)
+        return _fill(claim(detached, name, default, _Patience()))
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # which hold the folder, and with it the name
+        for base in own_bases():
+            sweep(base)
         raise
 
 
@@ -91,7 +92,7 @@ def _start_keeper(folder: Folder, theirs: socket.socket, log: int) -> subprocess
                 pass_fds=passed, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
     except OSError as error:
-        raise EmuError(f"start the keeper with {python}: {error.strerror}") from error
+        raise EmuError(explain_refusal(f"start the keeper with {python}", error)) from error
     finally:
         os.close(owner)
 
