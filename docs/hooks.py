@@ -7,6 +7,7 @@ in `_PARTS` returns. So nothing that the code says already is written a second t
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import re
@@ -19,6 +20,25 @@ import click
 
 ROOT = Path(__file__).parent.parent
 _MARK = re.compile(r"^<!-- emu: (?P<words>[^>]+?) -->$", re.MULTILINE)
+#: What an attribute of a graph is for. One that is missing here stops the build.
+_MEANINGS = {
+    ("graph", "families"): "Which of IPv4 and IPv6 to use; both where it is not given.",
+    ("graph", "name"): "What the network is called where `--name` says nothing.",
+    (
+        "graph",
+        "packed",
+    ): "Whether prefixes are as narrow as the segments allow; only in large networks by default.",
+    ("graph", "pools"): "Where automatic prefixes come from, instead of 10.0.0.0/8 and fd00::/16.",
+    ("node", "kind"): "What the node does: `host`, `router` or `switch`.",
+    ("node", "label"): "What pictures and tables call the node, instead of the graph's own name for it.",
+    ("node", "prefix"): "On a switch: the prefix of the segment that it joins.",
+    (
+        "link",
+        "weight",
+    ): "What crossing the link costs; routes take the cheapest way. 1 where it is not given.",
+    ("link", "prefix"): "The prefix of the link's segment.",
+    ("link", "addresses"): "Addresses of the link's ends, out of a pinned prefix.",
+}
 #: The sections of a docstring whose entries are `name: text`.
 _SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Yields")
 
@@ -125,8 +145,8 @@ def graph_attributes() -> str:
     for element, known in KNOWN.items():
         parts.append(f"### Of a {element}" if element != "graph" else "### Of the graph")
         for name, parser in known.items():
-            text = "Any text." if isinstance(parser, type) else _docstring(parser).removeprefix("Return ")
-            parts.append(f"#### `{name}`\n\n{text[:1].upper()}{text[1:]}")
+            value = _docstring(parser).removeprefix("Return ") if parser.__doc__ else "any text."
+            parts.append(f"#### `{name}`\n\n{_MEANINGS[element, name]}\n\nValue: {value}")
     return "\n\n".join(parts)
 
 
@@ -204,8 +224,11 @@ def _object(path: str, item: Any) -> str:
 
 
 def _member(name: str, member: Any) -> str:
-    if isinstance(member, property) and member.fget is not None:
-        kind = _plain(inspect.signature(member.fget).return_annotation)
+    getter = getattr(member, "fget", None) or (
+        member.func if isinstance(member, functools.cached_property) else None
+    )  # fmt: skip
+    if getter is not None:
+        kind = _plain(inspect.signature(getter).return_annotation)
         return f"### `{name}`\n\n```python\n{name}: {kind}\n```\n\n{_docstring(member)}"
     function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
     if not inspect.isfunction(function):
@@ -240,6 +263,7 @@ def _plain(annotation: Any) -> str:
     if isinstance(annotation, inspect.Parameter) and isinstance(annotation.annotation, str):
         annotation = str(annotation).replace(repr(annotation.annotation), annotation.annotation)
     text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    text = re.sub(r"ForwardRef\('([^']*)'\)", r"\1", text)
     return re.sub(r"<\w+\.(\w+): \d+>", r"\1", text)  # a member of an enumeration
 
 

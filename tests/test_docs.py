@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,14 @@ def test_every_command_and_option_is_explained() -> None:
         if isinstance(option, click.Option) and not option.help
     ]  # fmt: skip
     assert not silent
+
+
+def test_what_pages_tell_to_install_and_make_is_there() -> None:
+    text = "".join(path.read_text() for path in PAGES)
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert not set(re.findall(r"(?:^|`)make (\w+)", text, re.MULTILINE)) - set(targets)
+    assert not set(re.findall(r"emunet\[(\w+)\]", text)) - set(extras)
 
 
 # -- what pages show --------------------------------------------------------------------------------
