@@ -281,8 +281,10 @@ def _node_operations(node: NodePlan) -> list[Operation]:
             for one in node.interfaces for address in one.addresses
         ),
         *(
-            AddRoute(node.name, one, tuple((indices[hop.interface], str(hop.gateway)) for hop in one.next_hops))
-            for one in node.routes
+            AddRoute(
+                node.name, route, tuple((indices[hop.interface], str(hop.gateway)) for hop in route.next_hops)
+            )
+            for route in node.routes
         ),
     ]  # fmt: skip
 

@@ -210,7 +210,7 @@ def test_namespaces_come_first_then_settings_then_links(graph: nx.Graph) -> None
     last = {kind: len(kinds) - 1 - kinds[::-1].index(kind) for kind in (CreateNamespace, WriteSetting)}
     assert first[CreateNamespace] == 0
     assert last[CreateNamespace] < first[WriteSetting]
-    assert last[WriteSetting] < min((kinds.index(kind) for kind in (CreateVeth, SetUp) if kind in kinds))
+    assert last[WriteSetting] < min(kinds.index(kind) for kind in (CreateVeth, SetUp) if kind in kinds)
 
 
 def test_ports_come_up_before_the_bridge_and_after_its_spanning_tree_is_on() -> None:
