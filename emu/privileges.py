@@ -84,12 +84,18 @@ SETTINGS = (
 
 def explain_refusal(attempt: str, error: OSError) -> str:
     """Return one line on a refused namespace or mount: the attempt, the reason, the way out."""
-    reason = f"{attempt}: {error.strerror or error}"
-    if error.filename:
-        reason += f" ({error.filename})"
+    reason = f"{attempt}: {refusal_text(error)}"
     for cause in causes(error.errno or 0):
         return f"{reason}; {cause.why}: {cause.cure}"
     return f"{reason}; 'emu doctor' tells what this machine allows"
+
+
+def refusal_text(error: OSError) -> str:
+    """Return what was refused and the kernel's own words for it, each once."""
+    words = os.strerror(error.errno or 0)
+    about = error.strerror or words
+    text = about if words in about else f"{about}: {words}"
+    return f"{text} ({error.filename})" if error.filename else text
 
 
 def causes(number: int) -> Iterator[Cause]:
@@ -151,7 +157,15 @@ def _no_proc() -> Cause | None:
     return Cause("/proc is not mounted", "'mount -t proc proc /proc' as root")
 
 
+def _no_dev() -> Cause | None:
+    if os.path.exists("/dev/null"):
+        return None
+    return Cause("/dev is empty", "'mount --rbind /dev FOLDER/dev' before 'chroot FOLDER'")
+
+
 def _limit_reached() -> Cause | None:
+    if any(errno.ENOSPC in setting.errnos and setting.cause() for setting in SETTINGS):
+        return None
     return Cause(
         "a limit of namespaces is reached, here or around this user namespace",
         "end what holds them ('lsns' lists them), or raise user.max_*_namespaces with sysctl",
@@ -170,6 +184,16 @@ def _not_in_kernel() -> Cause | None:
     options = ", ".join(NAMESPACES[name][1] for name in lacking)
     cure = f"boot a distribution's kernel, or one with {options}"
     return Cause(f"this kernel has no {words} namespaces", cure)
+
+
+def _unmapped() -> Cause | None:
+    """A user without a name of its own in a user namespace cannot make another one in it: unshare(2)."""
+    ranges = [line.split() for line in (_read("/proc/self/uid_map") or "").splitlines()]
+    if not ranges and not os.path.exists("/proc/self/uid_map"):
+        return None
+    if any(int(first) <= os.geteuid() < int(first) + int(count) for first, _, count in ranges):
+        return None
+    return Cause("this user has no id in this user namespace", "map it, as 'unshare --map-current-user' does")
 
 
 def _chroot() -> Cause | None:
@@ -216,10 +240,12 @@ def _weak_root() -> Cause | None:
 
 #: The errnos that a look is for (none: any), and the look.
 _LOOKS: tuple[tuple[frozenset[int], Callable[[], Cause | None]], ...] = (
+    (frozenset({errno.ENOENT}), _no_dev),
     (frozenset({errno.ENOENT}), _no_proc),
     (frozenset({errno.ENOSPC}), _limit_reached),
     (frozenset({errno.EUSERS}), _nested_too_deep),
     (frozenset({errno.EINVAL, errno.ENOSYS}), _not_in_kernel),
+    (frozenset({errno.EPERM}), _unmapped),
     (frozenset({errno.EPERM, errno.EINVAL}), _chroot),
     (_REFUSED, _in_container),
     (_REFUSED, _weak_root),

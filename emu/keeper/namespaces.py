@@ -48,8 +48,8 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
             ctypes.c_ulong(flags), options.encode(),
         )  # fmt: skip
     except OSError as error:
-        reason = f"mount {kind or 'bind'}: {os.strerror(error.errno or 0)}"
-        raise OSError(error.errno, reason, target) from error
+        reason = f"mount {kind or 'bind'} on {target}: {os.strerror(error.errno or 0)}"
+        raise OSError(error.errno, reason) from error
 
 
 def enter_user_namespace_of(uid: int, gid: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .operations import _NEW, Request, _link_message
 
 if TYPE_CHECKING:
-    from ..sandbox import Sandbox
+    from ..connection import Sandbox
 
 # include/uapi/linux/rtnetlink.h and pkt_sched.h
 _NEWQDISC, _ROOT, _LOOPBACK = 36, 0xFFFFFFFF, 1

@@ -1,0 +1,264 @@
+"""What this machine offers to emu: found or missing, what it costs to lack it, and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .keeper.requests import RESERVE
+from .privileges import NAMESPACES, SETTINGS, causes, container, may_make_namespaces, read_setting
+
+_PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent)
+_PROBE = "import sys; sys.path.append(sys.argv[1]); from emu.keeper.probe import main; main()"
+#: In seconds; the probe takes a tenth of one.
+_PROBE_DEADLINE = 30
+#: pidfd_open(2), without which a network could outlive its owner.
+_OLDEST_LINUX = (5, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that emu needs or can use.
+
+    Attributes:
+        what: the thing.
+        required: whether there is no network without it.
+        found: whether it is there; None where that could not be told.
+        state: what was seen: a version, a number, the kernel's refusal.
+        without: what it costs to lack it.
+        cure: how to get it, where it is missing: a command where there is one.
+    """
+
+    what: str
+    required: bool
+    found: bool | None
+    state: str
+    without: str
+    cure: str = ""
+
+
+def find_kernel() -> Iterator[Finding]:
+    """Yield what is known of the kernel without trying anything."""
+    release = os.uname().release
+    version = tuple(int(number) for number in re.findall(r"\d+", release)[:2])
+    needed = ".".join(map(str, _OLDEST_LINUX))
+    yield Finding(
+        f"Linux {needed} or later", True, version >= _OLDEST_LINUX, release,
+        "no network: it could not be ended with its owner",
+        "boot a newer kernel (Debian 11, Ubuntu 20.04 and RHEL 9 have one)",
+    )  # fmt: skip
+    there = os.path.exists("/proc/net/if_inet6")
+    yield Finding(
+        "IPv6 in the kernel", False, there, "there" if there else "absent",
+        "IPv4 only: 'emu run -4', or families=4 in the graph",
+        "'sudo modprobe ipv6', or start the machine without ipv6.disable=1",
+    )  # fmt: skip
+    kind = container()
+    if kind is not None:
+        yield Finding("container", False, True, kind, "nothing; but containers often lack rights")
+
+
+def find_namespaces() -> Iterator[Finding]:
+    """Yield what came of really making namespaces of each kind, and of mounting in them."""
+    refused = _probe()
+    alone = may_make_namespaces()
+    for kind, (word, _) in NAMESPACES.items():
+        without = "no network" if kind != "user" or not alone else "nothing for root"
+        yield _tried(f"{word} namespaces", kind != "user" or not alone, refused.get(kind), without)
+    lacking = [kind for kind in NAMESPACES if refused.get(kind) and (kind != "user" or not alone)]
+    for what, step, required, without in _TRIED_INSIDE:
+        if lacking:
+            yield Finding(what, required, None, "not tried, for lack of namespaces", without)
+        else:
+            yield _tried(what, required, refused.get(step), without)
+
+
+#: What is tried inside of namespaces: the thing, its name in `emu.keeper.probe`, need, cost.
+_TRIED_INSIDE = (
+    ("returning to a namespace (setns)", "setns", True, "no network"),
+    ("mounting a tmpfs", "tmpfs", True, "no network: /run would be the outer machine's"),
+    ("mounting a fresh /proc", "proc", True, "no network: settings of nodes could not be written"),
+    ("mounting a fresh /sys", "sysfs", False, "programs in nodes see the outer machine's /sys/class/net"),
+    ("raw sockets", "raw", False, "no 'pingall', nor emu's own ping and traceroute"),
+)
+
+
+def _tried(what: str, required: bool, refusal: tuple[int, str] | None, without: str) -> Finding:
+    if refusal is None:
+        return Finding(what, required, True, "made" if "namespaces" in what else "works", without)
+    found = list(causes(refusal[0]))
+    cure = "; or ".join(dict.fromkeys(f"{cause.why}: {cause.cure}" for cause in found))
+    return Finding(what, required, False, refusal[1], without, cure or "ask whoever runs this machine")
+
+
+def _probe() -> dict[str, tuple[int, str] | None]:
+    """Return what a probe process was refused: the step's name → errno and text."""
+    command = [sys.executable or "/usr/bin/python3", "-I", "-S", "-c", _PROBE, _PACKAGE_PARENT]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            timeout=_PROBE_DEADLINE, check=False,
+        )  # fmt: skip
+        found: dict[str, tuple[int, str] | None] = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        number = error.errno or 0 if isinstance(error, OSError) else 0
+        return dict.fromkeys(NAMESPACES, (number, f"the probe did not run: {error}"))
+    return found
+
+
+def find_settings(made: bool) -> Iterator[Finding]:
+    """Yield the settings that forbid namespaces, and those that often do where they exist.
+
+    `made` says that namespaces could be made all the same.
+    """
+    for setting in SETTINGS:
+        value, cause = setting.value(), setting.cause()
+        if value is None or (cause is None and not setting.unprivileged):
+            continue
+        cure = "" if cause is None else cause.cure
+        without = "no network where it forbids namespaces"
+        yield Finding(setting.name, False, cause is None or made, value, without, cure)
+
+
+def find_limits() -> Iterator[Finding]:
+    """Yield how large a network may be."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = sys.maxsize if hard == resource.RLIM_INFINITY else hard
+    yield _room("open files (ulimit -Hn)", files - RESERVE, files, _raise_files())
+    limit = read_setting("user/max_net_namespaces")
+    if limit is not None and limit.isdigit():
+        cure = "'sudo sysctl user.max_net_namespaces=100000'"
+        yield _room("user.max_net_namespaces", int(limit) - 1, int(limit), cure)
+
+
+def _room(what: str, nodes: int, limit: int, cure: str) -> Finding:
+    shown = "no limit" if limit == sys.maxsize else f"{limit}: {max(nodes, 0)} nodes"
+    return Finding(what, nodes < 10, nodes >= 500, shown, "networks of that many nodes only", cure)
+
+
+def _raise_files() -> str:
+    if os.geteuid() == 0:
+        return "'ulimit -Hn 1048576'"
+    return "'* hard nofile 1048576' in /etc/security/limits.conf, then log in again"
+
+
+def find_folder() -> Iterator[Finding]:
+    """Yield where running networks are found."""
+    from .folders import base_for
+
+    there = base_for(False).path
+    asked = os.environ.get("XDG_RUNTIME_DIR")
+    state = str(there)
+    if os.geteuid() != 0 and there.parent != Path(asked or "/"):
+        state += " (XDG_RUNTIME_DIR cannot be used)" if asked else " (XDG_RUNTIME_DIR is not set)"
+    usable = os.access(there if there.exists() else there.parent, os.W_OK | os.X_OK)
+    cure = f"remove {there} if it is not yours, or set XDG_RUNTIME_DIR to a folder of yours with mode 0700"
+    yield Finding("folder for running networks", True, usable, state, "no network", cure)
+
+
+#: Program: its packages in Debian, Fedora and Arch and their kin; what it costs to lack it.
+_PROGRAMS = {
+    "ip": ("iproute2", "iproute", "iproute2", "no 'HOST1 ip …' and 'ip netns'; emu itself does without"),
+    "tc": ("iproute2", "iproute-tc", "iproute2", "no 'HOST1 tc …'; emu itself does without"),
+    "ping": ("iputils-ping", "iputils", "iputils", "emu's own ping, with fewer options"),
+    "traceroute": ("traceroute", "traceroute", "traceroute", "emu's own traceroute, with fewer options"),
+    "tcpdump": ("tcpdump", "tcpdump", "tcpdump", "no 'HOST1 tcpdump …' to watch packets"),
+    "nsenter": (
+        "util-linux", "util-linux", "util-linux",
+        "no entering nodes by hand; emu itself needs neither nsenter nor unshare: it makes the system calls",
+    ),
+}  # fmt: skip
+_INSTALLERS = {
+    "apt-get": "sudo apt install", "dnf": "sudo dnf install", "pacman": "sudo pacman -S",
+}  # fmt: skip
+_ADMIN_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def find_programs() -> Iterator[Finding]:
+    """Yield the programs that are of use in nodes."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_ADMIN_PATH])
+    for program, (*packages, without) in _PROGRAMS.items():
+        where = shutil.which(program, path=path)
+        yield Finding(program, False, where is not None, where or "absent", without, _install(packages))
+    there = importlib.util.find_spec("matplotlib") is not None
+    state, without = "installed" if there else "absent", "no pictures: 'emu graph … -o FILE.png'"
+    cure = f"'{sys.executable or 'python3'} -m pip install matplotlib'"
+    yield Finding("matplotlib", False, there, state, without, cure)
+
+
+def _install(packages: list[str]) -> str:
+    for (manager, command), package in zip(_INSTALLERS.items(), packages, strict=True):
+        if shutil.which(manager):
+            return f"'{command} {package}'"
+    return f"install the package {packages[0]}"
+
+
+#: Kernel module: whether there is no network without it, and what it costs to lack it. A queue
+#: discipline's module is called `sch_` and its name, a link kind's has the kind's own name.
+MODULES = {
+    "veth": (True, "no network: links are veth pairs"),
+    "bridge": (False, "no switches"),
+    "sch_netem": (False, "no delay, jitter, duplicates or corruption on links"),
+    "sch_tbf": (False, "no rate limits on links"),
+    "sch_htb": (False, "no shared rates on links"),
+    "ifb": (False, "no shaping of what comes in"),
+    "vrf": (False, "no virtual routers inside of a node"),
+}
+
+
+def find_module(name: str, unknown: bool | None) -> Finding:
+    """Return whether the kernel has a module or the same built in; `unknown` is what trying it said."""
+    required, without = MODULES[name]
+    found = (_module_is_there(name) or None) if unknown is None else not unknown
+    state = "there" if found else "absent" if unknown else "not tried"
+    return Finding(f"{name} in the kernel", required, found, state, without, _module_cure(name))
+
+
+def may_be_tried(name: str) -> bool:
+    """Tell whether trying a module is sure to leave the outer machine alone.
+
+    The module of `ifb` makes two interfaces there when it is loaded.
+    """
+    return name != "ifb" or not _module_file_lists(name, "modules.dep")
+
+
+def _module_is_there(name: str) -> bool:
+    return os.path.exists(f"/sys/module/{name}") or _module_file_lists(name, "modules.builtin", "modules.dep")
+
+
+def _module_cure(name: str) -> str:
+    if _module_file_lists(name, "modules.dep"):
+        return f"'sudo modprobe {name}'"
+    try:
+        system = Path("/etc/os-release").read_text(errors="replace")
+    except OSError:
+        system = ""
+    if "ID=ubuntu" in system:
+        return "'sudo apt install linux-modules-extra-$(uname -r)'"
+    if shutil.which("dnf"):
+        return "'sudo dnf install kernel-modules-extra', then start anew"
+    return f"boot a kernel that has it, such as a distribution's own; its option is CONFIG_{_option(name)}"
+
+
+def _option(name: str) -> str:
+    return {"vrf": "NET_VRF"}.get(name, f"NET_{name.upper()}" if name.startswith("sch_") else name.upper())
+
+
+def _module_file_lists(name: str, *files: str) -> bool:
+    folder = Path("/lib/modules", os.uname().release)
+    for file in files:
+        try:
+            if f"/{name}.ko" in (folder / file).read_text(errors="replace"):
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,152 @@
+"""`emu doctor`: what emu needs from this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from emu.machine import Finding
+    from emu.network import Network
+
+
+@click.command(short_help="Check what emu needs from this machine.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, one object per line.")
+def doctor(as_json: bool) -> int:
+    """Check what emu needs from this machine: what is there, what it costs to lack it, how to get it.
+
+    Nearly everything is really tried, in namespaces that end at once. The exit status is 0 when all
+    that is required is there, else 1.
+
+    \b
+    emu doctor
+    emu doctor --json
+    """
+    findings = list(examine())
+    fit = all(one.found for one in findings if one.required)
+    if as_json:
+        click.echo("\n".join(json.dumps(dataclasses.asdict(one), ensure_ascii=False) for one in findings))
+        return 0 if fit else 1
+    _show(findings)
+    click.echo(f"\nemu can build networks here: {'yes' if fit else 'no'}")
+    return 0 if fit else 1
+
+
+def examine() -> Iterator[Finding]:
+    """Yield what was found, in the order in which one thing rests on another."""
+    from emu import machine
+
+    yield from machine.find_kernel()
+    namespaces = list(machine.find_namespaces())
+    yield from namespaces
+    made = all(one.found for one in namespaces if one.required)
+    yield from machine.find_settings(made)
+    yield from machine.find_limits()
+    yield from machine.find_folder()
+    yield from _find_networking(made)
+    yield from machine.find_programs()
+
+
+def _find_networking(possible: bool) -> Iterator[Finding]:
+    """Yield which kinds of links and queues the kernel has, and whether a small network works."""
+    from emu import machine
+
+    names = [name for name in machine.MODULES if machine.may_be_tried(name)]
+    unknown, refusal = _unknown_kinds(names) if possible else (None, "")
+    for name in machine.MODULES:
+        tried = unknown if name in names else None
+        yield machine.find_module(name, None if tried is None else name.removeprefix("sch_") in tried)
+    if possible:
+        refusal = refusal or _refusal_of_network()
+    state = "built; all reach each other" if possible else "not tried, for lack of namespaces"
+    cure = "see what else is missing; if nothing is, report it as a bug of emu"
+    found = not refusal if possible else None
+    yield machine.Finding("a small network", True, found, refusal or state, "no network", cure)
+
+
+def _unknown_kinds(modules: list[str]) -> tuple[set[str] | None, str]:
+    """Return the kinds of links and queues that the kernel does not know, or None and why not."""
+    import networkx as nx
+
+    from emu.errors import EmuError
+    from emu.netlink.features import unknown_kinds
+
+    graph: nx.Graph = nx.Graph(name="doctor")
+    graph.add_node("SPARE")
+    disciplines = [name.removeprefix("sch_") for name in modules if name.startswith("sch_")]
+    links = [name for name in modules if not name.startswith("sch_")]
+    try:
+        with _network(graph) as network:
+            return unknown_kinds(network.sandbox, "SPARE", links, disciplines), ""
+    except (EmuError, OSError) as error:
+        return None, str(error)
+
+
+def _refusal_of_network() -> str:
+    """Return why a network with a host, a switch, a router and long names does not work, or nothing."""
+    import networkx as nx
+
+    from emu.errors import EmuError
+
+    graph: nx.Graph = nx.Graph(name="doctor")
+    graph.add_node("SWITCH", kind="switch")
+    graph.add_node("ROUTER-with-a-long-name", kind="router")
+    nx.add_path(graph, ["HOST1", "SWITCH", "ROUTER-with-a-long-name", "HOST2"])
+    try:
+        with _network(graph) as network:
+            results = network.ping_all()
+            if results.ok:
+                return ""
+            source, target, family, reason = results.unreachable[0]
+            return f"built, but {source} did not reach {target} over IPv{family}: {reason}"
+    except (EmuError, OSError) as error:
+        return str(error)
+
+
+def _network(graph: nx.Graph) -> Network:
+    """Return a network that no other plugin has to do with, of the families that this kernel has."""
+    import os
+
+    from emu.network import Network
+    from emu.plugin_manager import PluginManager
+
+    families = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
+    return Network(graph, families=families, plugins=PluginManager())
+
+
+def _show(findings: list[Finding]) -> None:
+    from emu.tables import print_table
+
+    rows = sorted(findings, key=lambda one: not one.required)
+    print_table(
+        ["WHAT", "NEED", "STATE", "WITHOUT IT"],
+        [
+            (
+                one.what, "required" if one.required else "optional",
+                f"MISSING: {one.state}" if one.found is False else one.state, one.without,
+            )
+            for one in rows
+        ],
+    )  # fmt: skip
+    cures: dict[str, list[str]] = {}
+    for one in rows:
+        if one.found is False:
+            cures.setdefault(one.cure, []).append(one.what)
+    if cures:
+        click.echo("\nTo get what is missing:")
+    for cure, things in cures.items():
+        click.echo(f"- {', '.join(things)}: {cure}")
+
+
+@emu.hookimpl
+def emu_add_cli_commands(cli: click.Group) -> None:
+    """Add the command."""
+    cli.add_command(doctor)
