@@ -163,8 +163,9 @@ def _choose(root: _TreeNode, tables: int) -> Iterator[tuple[Prefix, Labels, Labe
     while stack:
         node, inherited = stack.pop()
         missing = ~_has(node, inherited)
-        for child in node.children:
-            missing &= ~_has(child, inherited)
+        if all(child.prefix != node.prefix for child in node.children):  # else a gap is all the rest
+            for child in node.children:
+                missing &= ~_has(child, inherited)
         needing = np.flatnonzero(missing)
         if len(needing):
             assert node.sets is not None

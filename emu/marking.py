@@ -25,8 +25,15 @@ def topology(function: F) -> F:
 
 
 def marked_topologies(module: ModuleType) -> list[Callable[..., Any]]:
-    """Return the functions of a module that `@emu.topology` marks, in the order of definition."""
-    return [item for item in vars(module).values() if callable(item) and getattr(item, _MARK, False) is True]
+    """Return a module's own functions that `@emu.topology` marks, in the order of definition.
+
+    What it imported from elsewhere is somebody else's; from a module inside of it, a package's own.
+    """
+    own = f"{module.__name__}."
+    return [
+        item for item in vars(module).values()
+        if callable(item) and getattr(item, _MARK, False) is True and f"{item.__module__}.".startswith(own)
+    ]  # fmt: skip
 
 
 def is_hook(function: object) -> bool:

@@ -9,7 +9,7 @@ import emu
 def two_segment(network1: str = "192.0.2.0/24", network2: str = "198.51.100.0/24") -> nx.Graph:
     """Two hosts, each on a segment of its own, and a router between them.
 
-    HOST1 ── network1 ── ROUTER ── network2 ── HOST2
+        HOST1 ── network1 ── ROUTER ── network2 ── HOST2
 
     Args:
         network1: the prefix of HOST1's segment; the host has its first address, the router its last.
