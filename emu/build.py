@@ -106,5 +106,6 @@ def _write_settings(sandbox: Sandbox, settings: Sequence[WriteSetting]) -> None:
             writes.setdefault(one.node, []).append((one.key, one.value))
     refused = sandbox.ask("sysctl", writes=list(writes.items())).message["refused"]
     for node, key, number in refused:
-        raise KernelError(f"sysctl -w {key.replace('/', '.')}", node, number)
+        setting = next(one for one in settings if (one.node, one.key) == (node, key))
+        raise KernelError(setting.commands()[0], node, number)
 

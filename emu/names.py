@@ -72,15 +72,19 @@ def label_of(node: Any) -> str:
 def host_names(name: str) -> tuple[str, ...]:
     """Return the names under which a node stands in `/etc/hosts`.
 
-    The C library looks a non-ASCII name up in its `xn--` form only (RFC 3492).
+    The C library looks a non-ASCII name up in its `xn--` form only (RFC 3492): of the letters in lower
+    case (IDNA 2008, RFC 5891), while Python and others first make `ss` of `ß` (IDNA 2003, RFC 3490).
     """
     if name.isascii():
         return (name,)
     # Letter by letter: that a sigma stands at the end of a word is nothing to a resolver.
-    parts = "".join(char.lower() for char in name).split(".")
-    return name, ".".join(
-        part if part.isascii() else "xn--" + part.encode("punycode").decode() for part in parts
-    )
+    lowered = "".join(char.lower() for char in name)
+    forms = dict.fromkeys((lowered, name.casefold()))
+    return name, *(".".join(map(_encoded, form.split("."))) for form in forms)
+
+
+def _encoded(part: str) -> str:
+    return part if part.isascii() else "xn--" + part.encode("punycode").decode()
 
 
 def interface_name(node: str, position: int) -> tuple[str, str | None]:

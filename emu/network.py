@@ -193,6 +193,8 @@ class Network:
         labelled = [node for node in self._nodes.values() if node.label == str(name)]
         if len(labelled) == 1:
             return Node(self, labelled[0])
+        if not self._nodes:
+            raise NotRunning(f"network {self.plan.name} is not running: use it in a 'with' block")
         raise UsageError(f"no node {name!r}{suggestion(str(name), self._nodes) or self._known()}")
 
     def _known(self) -> str:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from .connection import Sandbox, readable
-from .errors import EmuError, NotRunning, UsageError
+from .errors import EmuError, NotRunning, UsageError, shown
 from .keeper.wire import Receiver, receive_frame, send_frame
 
 #: Where the programs that emu itself brings stand, in every sandbox: after the machine's own.
@@ -90,7 +90,7 @@ class Process:
             except OSError as error:
                 self.close()
                 raise _translated(error, f"run {os.fsdecode(args[0])!r}{where}") from error
-            except NotRunning:
+            except EmuError:
                 self.close()
                 raise
 
@@ -280,8 +280,18 @@ def _ends(
 
 
 def _portable(word: str | os.PathLike[str]) -> str:
-    """Return the bytes of a word, whatever this process's encoding, as text that JSON can carry."""
-    return os.fsencode(word).decode("utf-8", "surrogateescape")
+    """Return the bytes of a word, whatever this process's encoding, as text that JSON can carry.
+
+    Raises:
+        UsageError: no program can get this word.
+    """
+    try:
+        encoded = os.fsencode(word)
+    except UnicodeEncodeError:
+        raise UsageError(f"run a program: {shown(word)} cannot be encoded") from None
+    if b"\0" in encoded:
+        raise UsageError(f"run a program: {shown(word)} holds a zero byte")
+    return encoded.decode("utf-8", "surrogateescape")
 
 
 def _translated(error: OSError, attempt: str) -> EmuError:
