@@ -68,8 +68,11 @@ class PluginManager:
         """Load what installed packages declare in the entry-point group `emu`."""
         from importlib.metadata import entry_points
 
-        for point in entry_points(group="emu"):
-            owner = f"{point.dist.name} ({point.value})" if point.dist else point.value
+        found = {
+            f"{point.dist.name} ({point.value})" if point.dist else point.value: point
+            for point in entry_points(group="emu")
+        }
+        for owner, point in sorted(found.items()):
             self._load(owner, point.load)
             plugin = self.manager.get_plugin(owner)
             if plugin is not None and not self._callers(owner):
