@@ -5,20 +5,20 @@ from __future__ import annotations
 import inspect
 import re
 import stat
-import types
-import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import EmuError, UsageError, suggestion, where
+from .errors import EmuError, UsageError, shown, suggestion, where
 from .marking import is_hook, marked_topologies
 from .plugin_manager import PluginManager, default_plugins
+from .settings import arguments_for, parameters_of
 
 if TYPE_CHECKING:
     import networkx as nx
 
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+__all__ = ["graph_from", "parameters_of"]
+
 _PYTHON_FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>\w+))?")
 
 
@@ -47,16 +47,11 @@ def graph_from(source: str, settings: Sequence[str] = (), plugins: PluginManager
     return _named(graph, Path(source).stem)
 
 
-def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Return a topology's parameters by name, their annotations evaluated."""
-    return dict(inspect.signature(function, eval_str=True).parameters)
-
-
 def _unknown(source: str, plugins: PluginManager) -> str:
     hint = suggestion(source, plugins.topologies)
     if not hint:
         hint = "; 'emu topologies' lists them, and a file is named FILE.py, .graphml, .gml or .json"
-    return f"no topology or file {source!r}{hint}"
+    return f"no topology or file {shown(source)}{hint}"
 
 
 def _function_in(path: Path, name: str | None, plugins: PluginManager) -> Callable[..., Any]:
@@ -97,9 +92,9 @@ def _check_file(path: Path) -> None:
 
 def _call(function: Callable[..., Any], name: str, settings: Sequence[str]) -> nx.Graph:
     """Call a topology function with the user's settings and return its graph."""
-    arguments = _arguments(function, name, settings)
+    arguments = arguments_for(function, name, settings)
     try:
-        graph = function(**arguments)
+        graph = function(*arguments.args, **arguments.kwargs)
     except EmuError:
         raise
     except (Exception, SystemExit) as error:
@@ -117,69 +112,3 @@ def _named(graph: Any, name: str) -> nx.Graph:
     if not graph.graph.get("name"):
         graph.graph["name"] = name
     return graph
-
-
-def _arguments(function: Callable[..., Any], name: str, settings: Sequence[str]) -> dict[str, Any]:
-    parameters = parameters_of(function)
-    arguments = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise UsageError(f"set {setting!r}: write it as key=value")
-        if key not in parameters:
-            hint = suggestion(key, parameters) or (
-                f"; it has {', '.join(parameters)}" if parameters else "; it has none"
-            )
-            raise UsageError(f"set {key!r}: topology {name} has no such parameter{hint}")
-        arguments[key] = _converted(text, key, parameters[key])
-    missing = [
-        key for key, parameter in parameters.items()
-        if key not in arguments and parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]  # fmt: skip
-    if missing:
-        raise UsageError(f"topology {name} needs {', '.join(f'--set {key}=...' for key in missing)}")
-    return arguments
-
-
-def _converted(text: str, key: str, parameter: inspect.Parameter) -> Any:
-    """Return the text of a setting as the type that the parameter is annotated with."""
-    wanted = parameter.annotation
-    if wanted is parameter.empty:
-        wanted = str if parameter.default in (parameter.empty, None) else type(parameter.default)
-    for kind in _alternatives(wanted):
-        try:
-            return _parsed(text, kind)
-        except ValueError:
-            continue
-    names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in _alternatives(wanted))
-    raise UsageError(f"set {key}={text}: {key} must be {names}")
-
-
-def _alternatives(wanted: Any) -> list[Any]:
-    """Return the types of a union, text last: every text is one."""
-    if isinstance(wanted, types.UnionType) or typing.get_origin(wanted) is typing.Union:
-        return sorted(typing.get_args(wanted), key=lambda kind: kind is str)
-    return [wanted]
-
-
-def _parsed(text: str, kind: Any) -> Any:
-    if kind is bool:
-        if text.lower() not in _TRUE + _FALSE:
-            raise ValueError(text)
-        return text.lower() in _TRUE
-    if kind is type(None):
-        if text.lower() not in ("", "none"):
-            raise ValueError(text)
-        return None
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is typing.Literal:
-        return next((value for value in inner if str(value) == text), None) or _refuse(text)
-    if kind in (list, tuple) or origin in (list, tuple):
-        item = inner[0] if inner else str
-        return (origin or kind)(_parsed(word, item) for word in re.split(r"[,\s]+", text) if word)
-    return kind(text) if kind in (int, float, str) else text
-
-
-def _refuse(text: str) -> Any:
-    raise ValueError(text)

@@ -246,9 +246,11 @@ def test_a_file_that_cannot_be_loaded_is_a_plugin_error(tmp_path: Path, source: 
 @pytest.mark.parametrize(
     "hook",
     [
-        "emu_prepare_graph(graph)", "emu_assign_addresses(topology)", "emu_compute_routes(topology, addressing)",
+        "emu_prepare_graph(graph)",
+        "emu_assign_addresses(topology)",
+        "emu_compute_routes(topology, addressing)",
     ],
-)  # fmt: skip
+)
 def test_a_hook_that_fails_while_planning_is_an_error_that_names_it(install: Install, hook: str) -> None:
     plugins = install(f"{HOOK}{hook}:\n    raise RuntimeError('no\\nidea')")
     with pytest.raises(PluginError) as caught:
