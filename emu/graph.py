@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .attributes import Address, Kind, Prefix, Reader, position_of
 from .errors import TopologyError, shown
 from .names import interface_name, label_of, node_names
+from .pins import link_name, long_name, pin_faults, unused_pins
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -105,17 +106,19 @@ def topology_from(
     title = next(filter(str.strip, titles), "graph")
     if faults := dict.fromkeys(reader.faults + builder.faults):  # both directions of a link may have one
         raise TopologyError(title, faults)
+    chosen = given.get("families", (4, 6))
     return Topology(
         name=title,
         nodes=tuple(builder.nodes),
         interfaces=tuple(builder.interfaces),
         links=tuple(builder.links),
         segments=segments,
-        families=given.get("families", (4, 6)),
+        families=chosen,
         packed=given.get("packed"),
         pools=given.get("pools", ()),
-        warnings=tuple(
-            f"{node.name} has no links: nothing can reach it" for node in builder.nodes if not node.interfaces
+        warnings=(
+            *(f"{one.name} has no links: nothing can reach it" for one in builder.nodes if not one.interfaces),
+            *unused_pins(segments, builder.interfaces, chosen),
         ),
         notes=reader.notes(),
     )
@@ -148,7 +151,7 @@ class _Builder:
     def add_links(self) -> None:
         """Make a link, and an interface at either end, of each edge."""
         for a, b, there, back in _edges(self.graph):
-            where = f"link {_joined((self.names[a], self.names[b]))}"
+            where = link_name(self.names[a], self.names[b])
             if self.names[a] == self.names[b]:  # a == b is false of NaN
                 self.faults.append(f"{where}: a link from a node to itself")
                 continue
@@ -203,22 +206,13 @@ class _Builder:
             ends = [end for link in links for end in self.links[link].ends]
             members = tuple(end for end in ends if self.interfaces[end].node not in switches)
             pins = [*(self.link_pins[link] for link in links), *(self.pins[name] for name in switches)]
-            place = self._place(members, switches)
-            found.append(Segment(members, tuple(switches), self._one_pin_per_family(pins, place)))
+            pinned = tuple(dict.fromkeys(prefix for group in pins for prefix in group))
+            found.append(Segment(members, tuple(switches), pinned))
             for end in ends:
                 if self.interfaces[end].pinned and self.interfaces[end].node in switches:
-                    self.faults.append(f"{self._long_name(end)}: a switch has no addresses")
-        self._check_pins(found)
+                    self.faults.append(f"{long_name(self.interfaces[end])}: a switch has no addresses")
+        self.faults += pin_faults(found, self.interfaces)
         return tuple(found)
-
-    def _place(self, members: Sequence[int], switches: Iterable[str]) -> str:
-        """Return what to call a segment: by its first switch, or by its link's two ends."""
-        names = [f"switch {name}" for name in switches]
-        return names[0] if names else f"link {_joined(self.interfaces[end].node for end in members)}"
-
-    def _long_name(self, interface: int) -> str:
-        """Return an interface's name with its node's in it."""
-        return self.interfaces[interface].altname or self.interfaces[interface].name
 
     def _completed(self, domain: tuple[list[int], list[str]]) -> int:
         """Return the position in the graph of the node that made a domain's first link complete."""
@@ -245,52 +239,6 @@ class _Builder:
                         queue += [one for one in more if one not in seen]
                         seen.update(more)
             yield sorted(links), list(switches)
-
-    def _one_pin_per_family(self, pins: list[tuple[Prefix, ...]], place: str) -> tuple[Prefix, ...]:
-        chosen: dict[int, Prefix] = {}
-        for prefix in (prefix for group in pins for prefix in group):
-            if chosen.setdefault(prefix.version, prefix) != prefix:
-                two = f"{chosen[prefix.version]} and {prefix}"
-                self.faults.append(f"{place}: one segment has two prefixes, {two}")
-        return tuple(chosen[version] for version in sorted(chosen))
-
-    def _check_pins(self, segments: list[Segment]) -> None:
-        """Report pinned prefixes that overlap, and pinned addresses that are taken or don't fit."""
-        pinned = sorted(
-            ((prefix, segment) for segment in segments for prefix in segment.pinned),
-            key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen),
-        )
-        widest: tuple[Prefix, Segment] | None = None
-        for prefix, segment in pinned:
-            if widest is not None and prefix.version == widest[0].version and prefix[0] in widest[0]:
-                places = [self._place(one.interfaces, one.switches) for one in (widest[1], segment)]
-                self.faults.append(f"{places[0]} and {places[1]}: prefixes {widest[0]} and {prefix} overlap")
-            else:
-                widest = prefix, segment
-        owners: dict[Address, int] = {}
-        for segment in segments:
-            for end in segment.interfaces:
-                for address in self.interfaces[end].pinned:
-                    self._check_address(end, address, segment)
-                    if (owner := owners.setdefault(address, end)) != end:
-                        both = f"{self._long_name(owner)} and {self._long_name(end)}"
-                        self.faults.append(f"{both} both have address {address}")
-
-    def _check_address(self, interface: int, address: Address, segment: Segment) -> None:
-        prefix = next((one for one in segment.pinned if one.version == address.version), None)
-        where = f"{self._long_name(interface)}: address {address}"
-        if prefix is None:
-            self.faults.append(f"{where} needs a prefix pinned on its link")
-        elif address not in prefix:
-            self.faults.append(f"{where} is outside the link's prefix {prefix}")
-        elif prefix.num_addresses > 2 and address == prefix.network_address:
-            self.faults.append(f"{where} is the prefix's own")
-        elif prefix.num_addresses > 2 and address.version == 4 and address == prefix.broadcast_address:
-            self.faults.append(f"{where} is the broadcast address of {prefix}")
-
-
-def _joined(names: Iterable[str]) -> str:
-    return "--".join(names)  # names never hold two of them
 
 
 def _edges(graph: Any) -> Iterator[tuple[Hashable, Hashable, dict[str, Any], dict[str, Any]]]:

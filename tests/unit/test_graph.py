@@ -54,6 +54,14 @@ def test_a_host_with_nothing_to_connect_to_is_allowed_with_a_warning() -> None:
     assert topology_from(graph).warnings == ("alone has no links: nothing can reach it",)
 
 
+def test_a_prefix_of_a_family_that_the_network_lacks_is_a_warning() -> None:
+    graph = line("a", "b", prefix="2001:db8::/64")
+    assert topology_from(graph).warnings == ()
+    assert topology_from(graph, families=(4,)).warnings == (
+        "link a--b: prefix 2001:db8::/64 is unused, as the network has IPv4 only",
+    )
+
+
 @pytest.mark.parametrize("make", [nx.Graph, nx.MultiGraph, nx.DiGraph, nx.MultiDiGraph])
 def test_any_class_of_graph_will_do(make: Any) -> None:
     graph = make([("a", "b"), ("b", "c")])
