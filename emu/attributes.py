@@ -71,6 +71,8 @@ def parse_weight(value: Any) -> float:
 def parse_prefixes(value: Any) -> tuple[Prefix, ...]:
     """Return the pinned prefixes, at most one of each family: `"192.0.2.0/24"` or several of them."""
     prefixes = tuple(_parse(ipaddress.ip_network, word, "prefix") for word in _words(value))
+    if not prefixes:
+        raise ValueError(f"prefix {shown(value)} is empty")
     for prefix in prefixes:
         if any(prefix.version == special.version and prefix.overlaps(special) for special in _SPECIAL):
             raise ValueError(f"prefix {prefix} has addresses that no interface can have")

@@ -106,10 +106,10 @@ def topology_from(
     title = next(filter(str.strip, titles), "graph")
     if faults := dict.fromkeys(reader.faults + builder.faults):  # both directions of a link may have one
         raise TopologyError(title, faults)
-    chosen = given.get("families", (4, 6))
+    nodes, chosen = tuple(builder.nodes), given.get("families", (4, 6))
     return Topology(
         name=title,
-        nodes=tuple(builder.nodes),
+        nodes=nodes,
         interfaces=tuple(builder.interfaces),
         links=tuple(builder.links),
         segments=segments,
@@ -117,7 +117,7 @@ def topology_from(
         packed=given.get("packed"),
         pools=given.get("pools", ()),
         warnings=(
-            *(f"{one.name} has no links: nothing can reach it" for one in builder.nodes if not one.interfaces),
+            *(f"{one.name} has no links: nothing can reach it" for one in nodes if not one.interfaces),
             *unused_pins(segments, builder.interfaces, chosen),
         ),
         notes=reader.notes(),

@@ -73,7 +73,7 @@ def _run(arguments: list[str]) -> int:
         _print_error(problem)
     plugins.report = _print_error
     group = plugins.cli_group(cli)
-    return int(group.main(arguments, prog_name="emu", standalone_mode=False) or 0)
+    return int(group.main(arguments or ["--help"], prog_name="emu", standalone_mode=False) or 0)
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:

@@ -101,6 +101,8 @@ def test_prefixes_of_both_families(value: Any) -> None:
     ("value", "reason"),
     [
         ("192.0.2.1/24", "'192.0.2.1/24': has host bits set"),
+        ("", "prefix '' is empty"),
+        ([], "is empty"),
         ("192.0.2.0/33", "does not appear to be"),
         ("one", "'one': does not appear to be"),
         (["192.0.2.0/24", "198.51.100.0/24"], "more than one of a family"),

@@ -1,0 +1,61 @@
+"""Command lines about networks that are not running: one clear line, and none is started or ended."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import emu
+from emu.cli import main
+from emu.topologies.two_segment import two_segment
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test networks of its own, and put back what `main` changes in the process."""
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def run(line: str) -> object:
+    with pytest.raises(SystemExit) as caught:
+        main(shlex.split(line))
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    "line", ["exec nosuch HOST1 true", "attach nosuch", "attach ../nosuch", "attach ''", "shell nosuch", "stop nosuch"]
+)
+def test_a_network_that_is_not_running_is_told_so(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(line) in (1, 2)
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("emu: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("attach two_segmnet", "did you mean two_segment?"),
+        ("exec two_segment HOTS1 true", "did you mean HOST1"),
+        ("exec two_segment HOST1", "COMMAND"),
+        ("exec two_segment HOST1 nosuchprogram", "nosuchprogram"),
+        ("run two_segment --name two_segment -c 'HOST1 true'", "two_segment"),
+    ],
+)
+def test_a_running_network_is_not_disturbed(line: str, words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with emu.Network(two_segment()) as network:
+        assert run(line) in (1, 2, 127)
+        out, err = capfd.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert words in err
+        assert network["HOST1"].run(["true"]).returncode == 0
