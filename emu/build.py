@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable, Sequence
 
 from .connection import Sandbox
-from .errors import KernelError
+from .errors import EmuError, KernelError
 from .names import host_names
+from .netlink.dumps import read_interfaces
 from .netlink.operations import CreateNamespace, Request, WriteSetting, operations_for
 from .netlink.readiness import await_interfaces
 from .plan import Plan
@@ -17,6 +18,10 @@ from .plan import Plan
 _PIECE = 1 << 19
 #: How long to wait for links to carry packets, in seconds; it takes a few milliseconds.
 _READY = 2.0
+#: How long the switches of a ring may take to agree, in seconds; 60 of them take 11 s.
+_AGREED = 60.0
+#: How often to look, in seconds.
+_PAUSE = 0.05
 
 
 def hosts_file(plan: Plan) -> str:
@@ -45,6 +50,7 @@ def build(sandbox: Sandbox, plan: Plan) -> None:
     requests = [one for one in operations if isinstance(one, Request)]
     send(sandbox, requests, dict(zip(names, fds, strict=True)))
     _await_links(sandbox, plan)
+    _await_rings(sandbox, plan)
 
 
 def _await_links(sandbox: Sandbox, plan: Plan) -> None:
@@ -54,12 +60,28 @@ def _await_links(sandbox: Sandbox, plan: Plan) -> None:
     for node in plan.nodes:
         first = [one.index for one in node.interfaces if order[one.peer[0]] > order[node.name]]
         if first:
-            frame = sandbox.ask(
-                "socket", node=node.name, family=socket.AF_NETLINK, kind=socket.SOCK_RAW,
-                protocol=socket.NETLINK_ROUTE,
-            )  # fmt: skip
-            with socket.socket(fileno=frame.fds[0]) as sock:
+            with _route_socket(sandbox, node.name) as sock:
                 await_interfaces(sock, first, deadline)
+
+
+def _await_rings(sandbox: Sandbox, plan: Plan) -> None:
+    """Wait until the switches on rings have agreed on the links to leave unused."""
+    deadline = time.monotonic() + _AGREED
+    for node in plan.nodes:
+        if node.spanning_tree:
+            with _route_socket(sandbox, node.name) as sock:
+                while any(one.port in ("listening", "learning") for one in read_interfaces(sock)):
+                    if time.monotonic() > deadline:
+                        raise EmuError(f"wait for the switches: {node.name} has not settled in {_AGREED:g} s")
+                    time.sleep(_PAUSE)
+
+
+def _route_socket(sandbox: Sandbox, node: str) -> socket.socket:
+    """Return a NETLINK_ROUTE socket in a node."""
+    frame = sandbox.ask(
+        "socket", node=node, family=socket.AF_NETLINK, kind=socket.SOCK_RAW, protocol=socket.NETLINK_ROUTE
+    )  # fmt: skip
+    return socket.socket(fileno=frame.fds[0])
 
 
 def send(sandbox: Sandbox, requests: Sequence[Request], namespaces: dict[str, int]) -> None:

@@ -62,6 +62,7 @@ _IPV6 = {
 }  # fmt: skip
 _NO_IPV6 = {f"net/ipv6/conf/{scope}/disable_ipv6": "1" for scope in ("all", "default")}
 
+_RING_NOTE = "switches form a ring: they take some seconds to agree on the links to leave unused"
 FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 #: What an interface takes over when it is made; writing the above changes it too, but only when that
 #: was different before.
@@ -196,7 +197,7 @@ def compile_plan(
             for segment, prefixes in zip(topology.segments, addressing.prefixes, strict=True)
         ),
         warnings=topology.warnings,
-        notes=topology.notes,
+        notes=topology.notes + ((_RING_NOTE,) if ringed else ()),
     )
 
 

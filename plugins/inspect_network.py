@@ -10,6 +10,7 @@ import click
 import emu
 
 if TYPE_CHECKING:
+    from emu.netlink.dumps import InterfaceState
     from emu.prompt.session import Session
 
 
@@ -69,12 +70,18 @@ def interfaces(session: Session, names: tuple[str, ...]) -> None:
         ["NODE", "INTERFACE", "STATE", "MTU", "MAC", "OTHER NAMES"],
         [
             (
-                node.name, one.name, "up" if one.up and one.carrier else "no carrier" if one.up else "down",
+                node.name, one.name, _state(one),
                 one.mtu, one.mac, " ".join(one.altnames),
             )
             for node in session.nodes(names) for one in node.read_interfaces()
         ],
     )  # fmt: skip
+
+
+def _state(interface: InterfaceState) -> str:
+    if not interface.up:
+        return "down"
+    return (interface.port or "up") if interface.carrier else "no carrier"
 
 
 @click.command()

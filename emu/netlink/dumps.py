@@ -20,12 +20,18 @@ _ERROR, _DONE = 2, 3
 _HEADER = struct.Struct("=IHHII")
 _MAIN_TABLE, _UNICAST, _UNREACHABLE = 254, 1, 7
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
+#: include/uapi/linux/if_bridge.h
+_PORT_STATES = {0: "disabled", 1: "listening", 2: "learning", 3: "forwarding", 4: "blocking"}
 _PROTOCOLS = {2: "kernel", 3: "boot", 4: "static", 9: "ra"}
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceState:
-    """An interface as the kernel has it; `up` is the administrator's wish, `carrier` the link's state."""
+    """An interface as the kernel has it.
+
+    `up` is the administrator's wish, `carrier` the link's state. `port` is what a switch's bridge does
+    with its port: forwarding, blocking, or on the way there (IEEE 802.1D: listening, learning).
+    """
 
     index: int
     name: str
@@ -34,6 +40,7 @@ class InterfaceState:
     carrier: bool
     mtu: int
     mac: str
+    port: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,9 @@ def read_interfaces(sock: socket.socket) -> list[InterfaceState]:
             carrier=bool(message["flags"] & _IFF_LOWER_UP),
             mtu=message.get_attr("IFLA_MTU"),
             mac=message.get_attr("IFLA_ADDRESS") or "",
+            port=_PORT_STATES.get(
+                message.get_nested("IFLA_LINKINFO", "IFLA_INFO_SLAVE_DATA", "IFLA_BRPORT_STATE")
+            ),
         )
         for message in _dump(sock, _GETLINK, ifinfmsg)
     ]

@@ -21,6 +21,13 @@ _REQUEST, _ACK, _EXCL, _CREATE, _APPEND = 0x1, 0x4, 0x200, 0x400, 0x800
 _NEWLINK, _NEWADDR, _NEWROUTE, _NEWLINKPROP = 16, 20, 24, 108
 _NEW = _REQUEST | _EXCL | _CREATE
 _IFF_UP = 1
+#: The least, in hundredths of a second, that the kernel acts on; a ring heals in 4 to 10 s.
+_TREE = (
+    ("forward_delay", "IFLA_BR_FORWARD_DELAY", 200),
+    ("hello_time", "IFLA_BR_HELLO_TIME", 100),
+    ("max_age", "IFLA_BR_MAX_AGE", 600),
+    ("stp_state", "IFLA_BR_STP_STATE", 1),
+)
 #: The name of a switch's bridge interface.
 BRIDGE = "bridge"
 #: As the `ip` command has it: a route that somebody typed.
@@ -129,12 +136,11 @@ class CreateBridge(Request):
     spanning_tree: bool
 
     def commands(self) -> tuple[str, ...]:
-        tree = " stp_state 1 forward_delay 200" if self.spanning_tree else ""
-        return self._ip(f"link add {self.name} type bridge{tree}")
+        words = "".join(f" {word} {value}" for word, _, value in _TREE) if self.spanning_tree else ""
+        return self._ip(f"link add {self.name} type bridge{words}")
 
     def _message(self, namespaces: Mapping[str, int]) -> Any:
-        # In hundredths of a second; two seconds are the least that the kernel acts on.
-        tree = [("IFLA_BR_FORWARD_DELAY", 200), ("IFLA_BR_STP_STATE", 1)] if self.spanning_tree else []
+        tree = [(attribute, value) for _, attribute, value in _TREE] if self.spanning_tree else []
         info = [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": tree})]
         return _link_message(_NEW, self.index, [
             ("IFLA_IFNAME", self.name), ("IFLA_LINKINFO", {"attrs": info}),

@@ -18,7 +18,7 @@ from emu.topologies.two_segment import two_segment
 
 #: What of an interface is not the same by chance: no numbers, addresses made up by the kernel, or moments.
 LINK = ("ifname", "altnames", "mtu", "link_type", "master", "inet6_addr_gen_mode", "num_tx_queues")
-BRIDGE = ("stp_state", "forward_delay", "hello_time", "max_age", "ageing_time", "mcast_snooping")
+BRIDGE = ("stp_state", "forward_delay", "hello_time", "max_age", "mcast_snooping")
 
 
 @pytest.fixture
