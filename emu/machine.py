@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .keeper.requests import RESERVE
-from .privileges import NAMESPACES, SETTINGS, causes, container, may_make_namespaces, read_setting
+from .privileges import (
+    NAMESPACES,
+    SETTINGS,
+    causes,
+    container,
+    kernel_has_ipv6,
+    may_make_namespaces,
+    read_setting,
+)
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent)
 _PROBE = "import sys; sys.path.append(sys.argv[1]); from emu.keeper.probe import main; main()"
@@ -56,7 +64,7 @@ def find_kernel() -> Iterator[Finding]:
         "no network: it could not be ended with its owner",
         "boot a newer kernel (Debian 11, Ubuntu 20.04 and RHEL 9 have one)",
     )  # fmt: skip
-    there = os.path.exists("/proc/net/if_inet6")
+    there = kernel_has_ipv6()
     yield Finding(
         "IPv6 in the kernel", False, there, "there" if there else "absent",
         "IPv4 only: 'emu run -4', or families=4 in the graph",

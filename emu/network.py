@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from .build import build, hosts_file
 from .connection import Sandbox
 from .errors import KernelError, NotRunning, PrivilegeError, UsageError, suggestion
 from .plan import InterfacePlan, NodePlan, Plan
-from .privileges import explain_refusal
+from .privileges import explain_refusal, kernel_has_ipv6
 from .process import PROGRAMS, Process, Words
 from .sandbox import create_sandbox, find_sandbox
 from .sockets import Sockets
@@ -59,12 +60,21 @@ class Network:
             TopologyError: with every fault of the graph.
         """
         self._plugins = plugins
-        self.plan = graph if isinstance(graph, Plan) else self.plugins.plan_for(graph, families=families)
+        self.plan = graph if isinstance(graph, Plan) else self._plan_here(graph, families)
         self._wanted = name
         self._sandbox: Sandbox | None = None
         self._sockets = Sockets()
         self._nodes: dict[str, NodePlan] = {}
         self._owned = True
+
+    def _plan_here(self, graph: nx.Graph, families: tuple[int, ...] | None) -> Plan:
+        """Return the plan of a graph, without IPv6 on a kernel that has none unless nothing is left."""
+        plan = self.plugins.plan_for(graph, families=families)
+        if plan.families != (4, 6) or kernel_has_ipv6():
+            return plan
+        warning = "this kernel has no IPv6: the network has IPv4 only"
+        plan = self.plugins.plan_for(graph, families=(4,))
+        return dataclasses.replace(plan, warnings=(*plan.warnings, warning))
 
     @classmethod
     def attach(cls, name: str) -> Network:

@@ -251,3 +251,8 @@ _LOOKS: tuple[tuple[frozenset[int], Callable[[], Cause | None]], ...] = (
     (_REFUSED, _weak_root),
     (_REFUSED | {errno.ENOSYS}, _filtered),
 )
+
+
+def kernel_has_ipv6() -> bool:
+    """Tell whether namespaces have IPv6 here: the kernel may lack it, or have been started without."""
+    return os.path.exists("/proc/net/if_inet6")

@@ -224,6 +224,11 @@ def test_kernel_without_ipv6() -> None:
         socket.socket(socket.AF_INET6)
     with emu.Network(line(), families=(4,)) as net:
         assert net.ping_all().ok
+    network = emu.Network(line())
+    assert network.plan.families == (4,)
+    assert any("no IPv6" in warning for warning in network.plan.warnings)
+    with network as net:
+        assert net.ping_all().ok
 
 
 @pytest.mark.uml("ipv6.disable_ipv6=1")
