@@ -1,0 +1,208 @@
+"""Export to the file formats that emu reads: node-link JSON, GraphML and GML.
+
+What is read back gives the same plan: every prefix and address is pinned, and nodes and links keep
+their order, from which interfaces take their numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape, quoteattr
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.plan import InterfacePlan, LinkPlan, NodePlan, Plan
+
+Attributes = dict[str, Any]
+
+
+@emu.hookimpl
+def emu_register_exporters(register: Callable[..., None]) -> None:
+    """Add the formats."""
+    register(".json", write_json, "node-link JSON, as networkx writes it; emu reads it back")
+    register(".graphml", write_graphml, "GraphML, for Gephi, yEd, networkx…; emu reads it back")
+    register(".gml", write_gml, "GML, for Gephi, igraph, networkx…; emu reads it back")
+
+
+@dataclass(frozen=True)
+class Records:
+    """A graph as files hold it. An edge's key tells it from others between the same two nodes."""
+
+    directed: bool
+    multigraph: bool
+    graph: Attributes
+    nodes: list[tuple[str, Attributes]]
+    edges: list[tuple[str, str, int, Attributes]]
+
+
+def records_of(plan: Plan) -> Records:
+    """Return the graph that has this plan.
+
+    It is directed only where it must be: where a link's two ends differ in weight, or where a link
+    begins at the later of its nodes, which an undirected networkx graph does not keep. A link from
+    the earlier to the later node may have an edge back, which holds the other end's weight. All
+    edges back come last, so that the order of the others is the order of the links.
+    """
+    interfaces = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
+    rank = {node.name: number for number, node in enumerate(plan.nodes)}
+    ends = [(interfaces[a], interfaces[b]) for a, b in (link.ends for link in plan.links)]
+    pairs = [(link.ends[0][0], link.ends[1][0]) for link in plan.links]
+    uneven = [a.weight != b.weight for a, b in ends]
+    directed = any(uneven) or any(rank[a] > rank[b] for a, b in pairs)
+    pins = {
+        end: segment.prefixes
+        for segment in plan.segments if not segment.switches for end in segment.interfaces
+    }  # fmt: skip
+    edges = [
+        (*pair, key, _link_attributes(link, both, pins.get(link.ends[0], ())))
+        for key, (pair, link, both) in enumerate(zip(pairs, plan.links, ends, strict=True))
+    ]
+    edges += [
+        (b, a, key, _weight(other))
+        for key, ((a, b), (_, other)) in enumerate(zip(pairs, ends, strict=True)) if uneven[key]
+    ]  # fmt: skip
+    return Records(
+        directed, len(set(map(frozenset, pairs))) < len(pairs),
+        {"name": plan.name, "families": list(plan.families)}, _nodes(plan), edges,
+    )  # fmt: skip
+
+
+def _nodes(plan: Plan) -> list[tuple[str, Attributes]]:
+    # A shared segment's prefix is pinned on its first switch, which stands for all of them.
+    pins = {segment.switches[0]: segment.prefixes for segment in plan.segments if segment.switches}
+    return [(node.name, _node_attributes(node, pins.get(node.name, ()))) for node in plan.nodes]
+
+
+def _node_attributes(node: NodePlan, prefixes: tuple[object, ...]) -> Attributes:
+    found: Attributes = {"kind": str(node.kind)}
+    if node.label != node.name:
+        found["label"] = node.label
+    if prefixes:
+        found["prefix"] = [str(prefix) for prefix in prefixes]
+    if node.position is not None:
+        found["pos"] = list(node.position)
+    return found
+
+
+def _link_attributes(
+    link: LinkPlan, ends: tuple[InterfacePlan, InterfacePlan], prefixes: tuple[object, ...]
+) -> Attributes:  # fmt: skip
+    found = _weight(ends[0])
+    if prefixes:
+        found["prefix"] = [str(prefix) for prefix in prefixes]
+    addresses = {
+        node: [str(address.ip) for address in one.addresses]
+        for (node, _), one in zip(link.ends, ends, strict=True) if one.addresses
+    }  # fmt: skip
+    return {**found, "addresses": addresses} if addresses else found
+
+
+def _weight(interface: InterfacePlan) -> Attributes:
+    return {"weight": interface.weight} if interface.weight != 1 else {}
+
+
+# -- the formats ----------------------------------------------------------------------------------
+
+
+def write_json(plan: Plan, path: Path) -> None:
+    """Write node-link JSON, one line per node and edge, the form of `networkx.node_link_data`."""
+    records = records_of(plan)
+    nodes = [{"id": node, **attributes} for node, attributes in records.nodes]
+    edges = [
+        {"source": a, "target": b, **({"key": key} if records.multigraph else {}), **attributes}
+        for a, b, key, attributes in records.edges
+    ]
+    head = {"directed": records.directed, "multigraph": records.multigraph, "graph": records.graph}
+    parts = [f"{_json(key)}: {_json(value)}" for key, value in head.items()]
+    parts += [f"{_json(key)}: {_json_lines(items)}" for key, items in (("nodes", nodes), ("edges", edges))]
+    text = "{\n" + ",\n".join(parts) + "\n}\n"
+    path.write_text(text, "utf-8", newline="\n")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json_lines(items: list[Attributes]) -> str:
+    return "[\n" + ",\n".join(f"  {_json(item)}" for item in items) + "\n]" if items else "[]"
+
+
+def write_graphml(plan: Plan, path: Path) -> None:
+    """Write GraphML as networkx reads it. A plan's texts are printable, so XML can hold them."""
+    path.write_text("".join(f"{line}\n" for line in _graphml(records_of(plan))), "utf-8", newline="\n")
+
+
+def _graphml(records: Records) -> Iterator[str]:
+    scopes = {
+        "graph": [records.graph, {"multigraph": True}],
+        "node": [attributes for _, attributes in records.nodes],
+        "edge": [attributes for *_, attributes in records.edges],
+    }
+    yield "<?xml version='1.0' encoding='utf-8'?>"
+    yield '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
+    for scope, owners in scopes.items():
+        for name, value in {name: value for owner in owners for name, value in owner.items()}.items():
+            kind = {bool: "boolean", float: "double"}.get(type(value), "string")
+            yield f'  <key id="{scope}-{name}" for="{scope}" attr.name="{name}" attr.type="{kind}"/>'
+    yield f'  <graph edgedefault="{"directed" if records.directed else "undirected"}">'
+    # Readers tell a multigraph by two edges of one direction, which a directed one need not have.
+    yield from _graphml_data("graph", records.graph | ({"multigraph": True} if records.multigraph else {}))
+    for node, attributes in records.nodes:
+        yield f"    <node id={quoteattr(node)}>"
+        yield from _graphml_data("node", attributes)
+        yield "    </node>"
+    for a, b, key, attributes in records.edges:
+        mark = f' id="{key}"' if records.multigraph else ""
+        yield f"    <edge{mark} source={quoteattr(a)} target={quoteattr(b)}>"
+        yield from _graphml_data("edge", attributes)
+        yield "    </edge>"
+    yield "  </graph>"
+    yield "</graphml>"
+
+
+def _graphml_data(scope: str, attributes: Attributes) -> Iterator[str]:
+    for name, value in attributes.items():
+        text = str(value).lower() if isinstance(value, bool) else str(_flat(value))
+        yield f'      <data key="{scope}-{name}">{escape(text)}</data>'
+
+
+def write_gml(plan: Plan, path: Path) -> None:
+    """Write GML, which is ASCII with HTML's character references, nodes numbered from 0."""
+    records = records_of(plan)
+    number = {node: count for count, (node, _) in enumerate(records.nodes)}
+    lines = ["graph ["]
+    lines += ["  directed 1"] * records.directed + ["  multigraph 1"] * records.multigraph
+    lines += _gml(records.graph, "  ")
+    for node, attributes in records.nodes:
+        lines += ["  node [", *_gml({"id": number[node], "label": node, **attributes}, "    "), "  ]"]
+    for a, b, key, attributes in records.edges:
+        ends = {"source": number[a], "target": number[b], **({"key": key} if records.multigraph else {})}
+        lines += ["  edge [", *_gml({**ends, **attributes}, "    "), "  ]"]
+    path.write_text("".join(f"{line}\n" for line in [*lines, "]"]), "ascii")
+
+
+def _gml(attributes: Attributes, indent: str) -> Iterator[str]:
+    for name, value in attributes.items():
+        yield f"{indent}{name} {_gml_value(_flat(value))}"
+
+
+def _gml_value(value: object) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):  # a real has a decimal point
+        mantissa, mark, exponent = repr(value).partition("e")
+        return mantissa + ("" if "." in mantissa else ".0") + mark + exponent
+    return '"' + re.sub('[^ -~]|[&"]', lambda match: f"&#{ord(match[0])};", str(value)) + '"'
+
+
+def _flat(value: object) -> object:
+    """Return an attribute as text where it is a list or a mapping, in the form that emu reads."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={item}" for key, items in value.items() for item in items)
+    return " ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,89 @@
+"""`emu graph` and the prompt's `graph`: a topology as a picture or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.prompt.session import Session
+
+
+def _print_formats(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Print the formats and leave."""
+    if not wanted:
+        return
+    from emu.plugin_manager import default_plugins
+    from emu.tables import print_table
+
+    exporters = default_plugins().exporters
+    print_table(["SUFFIX", "FORMAT"], [(suffix, exporters[suffix][1]) for suffix in exporters])
+    context.exit()
+
+
+@click.command("graph", short_help="Draw a topology, or write it to a file.")
+@click.argument("topology")
+@click.option(
+    "-o", "--output", "path", required=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="What to write; its suffix says in which format.",
+)  # fmt: skip
+@click.option(
+    "-s", "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the topology."
+)  # fmt: skip
+@click.option("-4", "family", flag_value=4, type=int, help="IPv4 only.")
+@click.option("-6", "family", flag_value=6, type=int, help="IPv6 only.")
+@click.option(
+    "--formats", is_flag=True, is_eager=True, expose_value=False, callback=_print_formats,
+    help="List the formats and exit.",
+)  # fmt: skip
+def graph_of_topology(topology: str, path: Path, settings: tuple[str, ...], family: int | None) -> None:
+    """Write what 'emu run' would build as a picture or a graph file, nothing being built.
+
+    A .png, .svg or .pdf is a picture, for which matplotlib must be installed; .graphml, .gml and .json
+    hold every address, and 'emu run FILE' builds the same network from them; .dot is for Graphviz.
+
+    \b
+    emu graph two_segment -o two_segment.svg
+    emu graph ./my_lab.py -o my_lab.json && emu run my_lab.json
+    emu graph --formats
+    """
+    from emu.export import export_plan
+    from emu.plugin_manager import default_plugins
+    from emu.sources import graph_from
+
+    plugins = default_plugins()
+    graph = graph_from(topology, settings, plugins)
+    export_plan(plugins.plan_for(graph, families=(family,) if family else None), path, plugins)
+
+
+@click.command("graph")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.pass_obj
+def graph_of_session(session: Session, path: Path) -> None:
+    """Draw the network, or write it to a file; the suffix says in which format.
+
+    'emu graph --formats' lists them: .png, .svg and .pdf are pictures, .json and .graphml can be run again.
+
+    \b
+    emu> graph network.png
+    """
+    from emu.export import export_plan
+
+    export_plan(session.network.plan, path, session.plugins)
+
+
+@emu.hookimpl
+def emu_add_cli_commands(cli: click.Group) -> None:
+    """Add the command."""
+    cli.add_command(graph_of_topology)
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the command."""
+    register(graph_of_session)
