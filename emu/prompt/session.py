@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import EmuError, UsageError, suggestion
+from ..errors import EmuError, UsageError, shown, suggestion
 from ..network import Network, Node
 from .jobs import Jobs
 
@@ -80,6 +80,9 @@ class Session:
             return error.exit_code
         except click.Abort:
             return 130
+        except RecursionError:  # 'time time time ...'
+            print_error("run a line: it has lines in lines in lines, too many to follow")
+            return 2
         except OSError as error:
             print_error(f"{line.strip()}: {error.strerror or error}")
             return 1
@@ -102,12 +105,15 @@ class Session:
     def _run(self, line: str) -> int:
         if not line or line.startswith("#"):
             return 0
+        if "\0" in line:  # no program and no file can be told of it
+            raise UsageError("run a line: it holds a zero byte")
         word, _, rest = line.partition(" ")
         if word in self.plugins.commands:
             return self._run_command(word, rest)
         if word in self.network:
             return self._run_in_node(self.network[word], rest.strip())
-        print_error(f"no command or node {word!r}{suggestion(word, self.words()) or '; help lists the commands'}")
+        hint = suggestion(word, self.words()) or "; help lists the commands"
+        print_error(f"no command or node {shown(word)}{hint}")
         return 127
 
     def _run_command(self, name: str, rest: str) -> int:

@@ -33,7 +33,8 @@ def run(line: str) -> object:
 
 
 @pytest.mark.parametrize(
-    "line", ["exec nosuch HOST1 true", "attach nosuch", "attach ../nosuch", "attach ''", "shell nosuch", "stop nosuch"]
+    "line",
+    ["exec nosuch HOST1 true", "attach nosuch", "attach ../no", "attach ''", "shell nosuch", "stop nosuch"],
 )
 def test_a_network_that_is_not_running_is_told_so(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(line) in (1, 2)

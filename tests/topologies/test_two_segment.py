@@ -29,7 +29,8 @@ def test_one_prefix_per_segment() -> None:
 
 def test_both_prefixes_can_be_chosen() -> None:
     plan = emu.plan_for(two_segment("10.1.0.0/16", "10.2.0.0/30"))
-    assert [str(node.addresses[0]) for node in plan.nodes] == ["10.1.0.1/16", "10.1.255.254/16", "10.2.0.1/30"]
+    first = [str(node.addresses[0]) for node in plan.nodes]
+    assert first == ["10.1.0.1/16", "10.1.255.254/16", "10.2.0.1/30"]
 
 
 def test_ipv6_prefixes_can_be_chosen() -> None:
@@ -64,7 +65,8 @@ def test_its_documentation_is_true() -> None:
 
 PROGRAM = """
 import emu, networkx as nx
-graph = nx.Graph([(frozenset("abc"), frozenset("bcd")), (frozenset("abc"), object()), (("x", 1), frozenset())])
+letters = frozenset("abc")
+graph = nx.Graph([(letters, frozenset("bcd")), (letters, object()), (("x", 1), frozenset())])
 print(emu.plan_for(graph).to_json())
 """
 
