@@ -73,6 +73,10 @@ class NotRunning(EmuError):
     """The network ended, or was never there."""
 
 
+class Terminated(SystemExit):
+    """A signal ended the command. Whoever catches the SystemExit of a user's code lets this one pass."""
+
+
 def one_line(text: str) -> str:
     """Return a text with every white space a space, and whatever cannot be printed as an escape."""
     spaced = "".join(" " if char.isspace() else char for char in text)

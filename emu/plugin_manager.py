@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from . import hookspecs
-from .errors import EmuError, PluginError, UsageError, shown, where
+from .errors import EmuError, PluginError, Terminated, UsageError, shown, where
 from .marking import MarkedTopologies, hook_faults, marked_topologies
 from .registry import Registry
 
@@ -96,6 +96,8 @@ class PluginManager:
         try:
             spec.loader.exec_module(module)
             self._register(owner, module)
+        except Terminated:
+            raise
         except (Exception, SystemExit) as error:
             del sys.modules[spec.name]
             raise PluginError(f"load {path}: {where(error, owner, _MACHINERY)}") from error
@@ -104,6 +106,8 @@ class PluginManager:
     def _load(self, owner: str, load: Callable[[], Any]) -> None:
         try:
             self._register(owner, load())
+        except Terminated:
+            raise
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin does, emu goes on
             self._problem(f"plugin {owner}: {where(error, hidden=_MACHINERY)}; emu goes on without it")
 

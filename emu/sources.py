@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import EmuError, UsageError, shown, suggestion, where
+from .errors import EmuError, Terminated, UsageError, shown, suggestion, where
 from .marking import is_hook, marked_topologies
 from .plugin_manager import PluginManager, default_plugins
 from .settings import arguments_for, parameters_of
@@ -95,7 +95,7 @@ def _call(function: Callable[..., Any], name: str, settings: Sequence[str]) -> n
     arguments = arguments_for(function, name, settings)
     try:
         graph = function(*arguments.args, **arguments.kwargs)
-    except EmuError:
+    except (EmuError, Terminated):
         raise
     except (Exception, SystemExit) as error:
         file = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None

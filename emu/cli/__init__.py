@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -15,6 +14,7 @@ import click
 from .. import __version__
 from ..errors import EmuError
 from ..plugin_manager import default_plugins
+from .leaving import leaving_on_signals
 
 
 class Group(click.Group):
@@ -46,11 +46,10 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, or the status of what went wrong."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
     try:
-        status = _run(sys.argv[1:] if arguments is None else list(arguments))
-        sys.stdout.flush()
+        with leaving_on_signals():
+            status = _run(sys.argv[1:] if arguments is None else list(arguments))
+            sys.stdout.flush()
     except EmuError as error:
         _print_error(str(error))
         status = error.exit_status
@@ -74,11 +73,6 @@ def _run(arguments: list[str]) -> int:
     plugins.report = _print_error
     group = plugins.cli_group(cli)
     return int(group.main(arguments or ["--help"], prog_name="emu", standalone_mode=False) or 0)
-
-
-def _leave(number: int, _: FrameType | None) -> NoReturn:
-    """End as an exit does: the network is ended, the terminal put back."""
-    sys.exit(128 + number)
 
 
 def _print_error(text: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +28,8 @@ def converse(network: Network, lines: Sequence[str] = ()) -> int:
         The status of the first line that failed; 0 after a conversation with a person.
     """
     session = Session(network, network.plugins)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # from now on Ctrl-C ends a line only
     try:
         if lines:
             return session.run_lines(lines)
