@@ -37,7 +37,8 @@ class Forwarding:
             self.owner.update({address.ip: node.name for address, _ in mine})
             self.routes[node.name] = {
                 route.destination or whole: route.next_hops
-                for route in node.routes if route.version == version
+                for route in node.routes
+                if route.version == version
             }
 
     def next_hops(self, node: str, target: Address) -> tuple[NextHop, ...] | None:
