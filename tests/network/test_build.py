@@ -14,10 +14,10 @@ import networkx as nx
 import pytest
 
 import emu
+from emu import Node
 from emu.attributes import Kind
 from emu.errors import KernelError, NotRunning
 from emu.netlink.operations import BRIDGE
-from emu.network import Node
 from emu.plan import NodePlan, Plan
 from emu.routing import NextHop, Route
 from emu.topologies.two_segment import two_segment

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emu
+from emu import Network, Node
 from emu.netlink.dumps import InterfaceState, RouteState
-from emu.network import Network, Node
 from emu.plugin_manager import PluginManager, default_plugins
 from emu.prompt.session import Leave, Session
 from emu.topologies.two_segment import two_segment
