@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .errors import TopologyError as TopologyError
     from .errors import UsageError as UsageError
     from .hookspecs import hookimpl as hookimpl
+    from .hosts import with_hosts as with_hosts
     from .marking import topology as topology
     from .network import Network as Network
     from .network import Node as Node
@@ -33,6 +34,7 @@ _PUBLIC = {
     "hookimpl": ".hookspecs",
     "plan_for": ".plugin_manager",
     "topology": ".marking",
+    "with_hosts": ".hosts",
     "EmuError": ".errors",
     "KernelError": ".errors",
     "NotRunning": ".errors",

@@ -25,12 +25,10 @@ def content_of(path: Path, suffixes: Collection[str]) -> bytes:
     """
     name = one_line(str(path))
     try:
-        # A named pipe without a writer must not keep us waiting.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(path, "rb", opener=_opened_at_once) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
-                what = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
-                raise UsageError(f"read {name}: it is {what}")
+                raise UsageError(f"read {name}: it is no regular file")
             if facts.st_size > LARGEST:
                 sizes = f"{facts.st_size / 1e6:.0f} MB, and a graph has {LARGEST / 1e6:.0f} MB at most"
                 raise UsageError(f"read {name}: it has {sizes}")
@@ -43,6 +41,11 @@ def content_of(path: Path, suffixes: Collection[str]) -> bytes:
     if not data.strip():
         raise UsageError(f"read {name}: it is empty")
     return data
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    """Open a file; a named pipe without a writer does not keep us waiting."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _neighbours(path: Path) -> list[str]:

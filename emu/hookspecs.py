@@ -57,6 +57,20 @@ def emu_load_graph(source: str) -> nx.Graph | None:
 
 
 @hookspec
+def emu_search_graphs(word: str) -> list[tuple[str, str, str]]:
+    """Name graphs that `emu_load_graph` can load and that match a word, for `emu topologies --search`.
+
+    Called each time somebody searches, so it should not read whole graphs.
+
+    Args:
+        word: what to look for, without regard to case.
+
+    Returns:
+        For each graph what to type after `emu run`, a summary, and where it comes from.
+    """
+
+
+@hookspec
 def emu_prepare_graph(graph: nx.Graph) -> None:
     """Change a graph before it is checked and planned, whatever it came from.
 

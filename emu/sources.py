@@ -43,14 +43,14 @@ def graph_from(source: str, settings: Sequence[str] = (), plugins: PluginManager
     if graph is None:
         raise UsageError(_unknown(source, plugins))
     if settings:
-        raise UsageError(f"set {settings[0]}: {source} is a file and has no parameters")
+        raise UsageError(f"set {settings[0]}: {source} has no parameters")
     return _named(graph, Path(source).stem)
 
 
 def _unknown(source: str, plugins: PluginManager) -> str:
     hint = suggestion(source, plugins.topologies)
     if not hint:
-        hint = "; 'emu topologies' lists them, and a file is named FILE.py, .graphml, .gml or .json"
+        hint = "; 'emu topologies' lists them, and a file is named .py, .graphml, .gml, .json or .yaml"
     return f"no topology or file {shown(source)}{hint}"
 
 

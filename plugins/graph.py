@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import takes_topology
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from emu.prompt.session import Session
 
 
@@ -27,21 +30,16 @@ def _print_formats(context: click.Context, _: click.Parameter, wanted: bool) -> 
 
 
 @click.command("graph", short_help="Draw a topology, or write it to a file.")
-@click.argument("topology")
+@takes_topology
 @click.option(
     "-o", "--output", "path", required=True, type=click.Path(path_type=Path), metavar="FILE",
     help="What to write; its suffix says in which format.",
 )  # fmt: skip
 @click.option(
-    "-s", "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the topology."
-)  # fmt: skip
-@click.option("-4", "family", flag_value=4, type=int, help="IPv4 only.")
-@click.option("-6", "family", flag_value=6, type=int, help="IPv6 only.")
-@click.option(
     "--formats", is_flag=True, is_eager=True, expose_value=False, callback=_print_formats,
     help="List the formats and exit.",
 )  # fmt: skip
-def graph_of_topology(topology: str, path: Path, settings: tuple[str, ...], family: int | None) -> None:
+def graph_of_topology(graph: nx.Graph, path: Path) -> None:
     """Write what 'emu run' would build as a picture or a graph file, nothing being built.
 
     A .png, .svg or .pdf is a picture, for which matplotlib must be installed; .graphml, .gml and .json
@@ -54,11 +52,8 @@ def graph_of_topology(topology: str, path: Path, settings: tuple[str, ...], fami
     """
     from emu.export import export_plan
     from emu.plugin_manager import default_plugins
-    from emu.sources import graph_from
 
-    plugins = default_plugins()
-    graph = graph_from(topology, settings, plugins)
-    export_plan(plugins.plan_for(graph, families=(family,) if family else None), path, plugins)
+    export_plan(emu.plan_for(graph), path, default_plugins())
 
 
 @click.command("graph")

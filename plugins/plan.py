@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import takes_topology
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from emu.plan import NodePlan, Plan
 
 
 @click.command(short_help="Show what would be built.")
-@click.argument("topology")
-@click.option("-s", "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the topology.")
+@takes_topology
 @click.option("--json", "as_json", is_flag=True, help="The whole plan as JSON.")
 @click.option("--as", "form", type=click.Choice(["ip"]), help="As the shell script that builds the same.")
 @click.option("--node", "nodes", multiple=True, metavar="NODE", help="This node only; may be repeated.")
-@click.option("-4", "family", flag_value=4, type=int, help="IPv4 only.")
-@click.option("-6", "family", flag_value=6, type=int, help="IPv6 only.")
-def plan(
-    topology: str, settings: tuple[str, ...], as_json: bool, form: str | None, nodes: tuple[str, ...],
-    family: int | None,
-) -> None:  # fmt: skip
+def plan(graph: nx.Graph, as_json: bool, form: str | None, nodes: tuple[str, ...]) -> None:
     """Show the nodes, interfaces, segments, prefixes, addresses and routes that 'emu run' would build.
 
     \b
@@ -32,13 +29,9 @@ def plan(
     emu plan two_segment --as ip > two_segment.sh
     emu plan two_segment --json | python3 -m json.tool
     """
-    from emu.plugin_manager import default_plugins
     from emu.prompt.reader import print_notes
-    from emu.sources import graph_from
 
-    plugins = default_plugins()
-    graph = graph_from(topology, settings, plugins)
-    found = plugins.plan_for(graph, families=(family,) if family else None)
+    found = emu.plan_for(graph)
     if as_json:
         click.echo(json.dumps(json.loads(found.to_json()), indent=2, ensure_ascii=False))
         return
@@ -97,7 +90,9 @@ def _settings(nodes: list[NodePlan]) -> list[str]:
     lines = []
     for key, values in holders.items():
         for value, names in sorted(values.items(), reverse=True):
-            shown = "all" if len(names) == len(nodes) else ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+            shown = (
+                "all" if len(names) == len(nodes) else ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+            )
             lines.append(f"{key}={value}  {shown}")
     return lines
 

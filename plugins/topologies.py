@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,24 +13,32 @@ import emu
 
 
 @click.command(short_help="List the topologies and their parameters.")
-def topologies() -> None:
+@click.option("--search", "word", metavar="WORD", help="Those with this word only, public maps among them.")
+def topologies(word: str | None) -> None:
     """List the topologies that can be named, with their parameters and defaults.
+
+    With --search, also the public maps that can be loaded.
 
     \b
     emu topologies
     emu run two_segment --set network1=10.1.0.0/24
+    emu topologies --search germany
     """
     from emu.plugin_manager import default_plugins
     from emu.tables import print_table
 
-    known = default_plugins().topologies
-    print_table(
-        ["NAME", "PARAMETERS", "SUMMARY", "FROM"],
-        [
-            (name, _parameters(known[name]), _summary(known[name]), known.entry(name).owner)
-            for name in known
-        ],
-    )  # fmt: skip
+    plugins = default_plugins()
+    known = plugins.topologies
+    rows = [
+        (name, _parameters(known[name]), _summary(known[name]), known.entry(name).owner) for name in known
+    ]  # fmt: skip
+    if word is not None:
+        rows = [row for row in rows if any(word.lower() in cell.lower() for cell in row[:3])]
+        found = itertools.chain.from_iterable(plugins.call("emu_search_graphs", word=word))
+        rows += [(name, "", summary, owner) for name, summary, owner in found]
+        if not rows:
+            raise emu.UsageError(f"search {word!r}: it is in no topology's name; 'emu topologies' lists them")
+    print_table(["NAME", "PARAMETERS", "SUMMARY", "FROM"], rows)
 
 
 def _parameters(function: Callable[..., Any]) -> str:

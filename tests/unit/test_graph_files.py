@@ -222,7 +222,7 @@ def test_a_folder_is_no_graph(tmp_path: Path) -> None:
 
 def test_a_pipe_nobody_writes_to_is_no_graph(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.json")
-    with pytest.raises(emu.UsageError, match=r"x\.json: it is no file$"):
+    with pytest.raises(emu.UsageError, match=r"x\.json: it is no regular file$"):
         graph_from(str(tmp_path / "x.json"))
 
 

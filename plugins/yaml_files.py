@@ -1,0 +1,28 @@
+"""Topologies in YAML: a short form to write by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import emu
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@emu.hookimpl
+def emu_load_graph(source: str) -> nx.Graph | None:
+    """Read a .yaml or .yml file."""
+    path = Path(source)
+    if path.suffix.lower() not in _SUFFIXES:
+        return None
+    from emu.errors import one_line
+    from emu.files import content_of
+    from emu.yaml_form import graph_of
+    from emu.yaml_tree import yaml_tree
+
+    file = one_line(source)
+    return graph_of(yaml_tree(content_of(path, _SUFFIXES), file), file)
