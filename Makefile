@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test bench docs clean
+.PHONY: help run test test-maps bench docs clean
 
 help:
 	@echo "make run     set up a virtual environment, install emu, run the two_segment network"
 	@echo "make test    the same for the tests, and run them"
+	@echo "make test-maps  plan all public maps, and run those of real networks; takes some minutes"
 	@echo "make bench   the benchmarks; nothing else should be running"
 	@echo "make docs    the documentation, in site/"
 	@echo "make clean   remove what the others made"
@@ -17,6 +18,9 @@ run: $(BIN)/.run
 
 test: $(BIN)/.test
 	PYTHON=$(abspath $(BIN))/python tests/run
+
+test-maps: $(BIN)/.test
+	$(BIN)/python -m tests.maps
 
 bench: $(BIN)/.test
 	$(BIN)/python -m tests.bench
