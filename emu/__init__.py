@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # the keeper loads this module, and typing takes longer than all that it needs
 if TYPE_CHECKING:
+    from typing import Any
+
     from .errors import EmuError as EmuError
     from .errors import KernelError as KernelError
     from .errors import NotRunning as NotRunning
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from .hosts import with_hosts as with_hosts
     from .marking import topology as topology
     from .network import Network as Network
-    from .network import Node as Node
+    from .node import Node as Node
     from .plan import Plan as Plan
     from .plugin_manager import plan_for as plan_for
     from .process import Process as Process
@@ -28,7 +30,7 @@ __version__ = "0.1.0"
 #: Where each public name lives; loaded when it is first used, so that `emu --help` stays quick.
 _PUBLIC = {
     "Network": ".network",
-    "Node": ".network",
+    "Node": ".node",
     "Plan": ".plan",
     "Process": ".process",
     "hookimpl": ".hookspecs",

@@ -50,8 +50,8 @@ def assign_addresses(topology: Topology) -> Addressing:
     order = neighbourly_order(topology, kinds) if packed else range(len(topology.segments))
     for family in topology.families:
         pinned = [pin for segment in topology.segments for pin in segment.pinned if pin.version == family]
-        pools = {**POOLS, **{pool.version: pool for pool in topology.pools}}
-        pool = _Pool(pools[family], pinned)
+        own = (pool for pool in topology.pools if pool.version == family)
+        pool = _Pool(next(own, POOLS[family]), pinned)
         for index in order:
             segment = topology.segments[index]
             between_routers = packed and len(segment.interfaces) == 2 and all(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Words = NDArray[np.uint64]
-    Labels = NDArray[np.int64]
+    Labels = NDArray[np.int64 | np.int32]
 
 #: The label of addresses that have no route, and of those where any will do (the node is on the link).
 NO_ROUTE, ANY = 0, -1
@@ -87,7 +87,7 @@ def _tree(prefixes: Sequence[Prefix]) -> _TreeNode:
         )
         if at in (0, len(columns)):
             return chain(prefix, columns)
-        return _TreeNode(prefix, children=(subtree(low, columns[:at]), subtree(high, columns[at:])))  # type: ignore[arg-type]
+        return _TreeNode(prefix, children=(subtree(low, columns[:at]), subtree(high, columns[at:])))
 
     def chain(prefix: Prefix, columns: list[int]) -> _TreeNode:
         """A prefix that holds nothing but one narrower one, and gaps around that.
@@ -99,7 +99,7 @@ def _tree(prefixes: Sequence[Prefix]) -> _TreeNode:
         common = _common(first, last)
         parent = common.supernet()
         sibling = next(half for half in parent.subnets() if half != common)
-        bottom = _TreeNode(parent, children=(subtree(common, columns), _TreeNode(sibling)))  # type: ignore[arg-type]
+        bottom = _TreeNode(parent, children=(subtree(common, columns), _TreeNode(sibling)))
         if parent == prefix:
             return bottom
         return _TreeNode(prefix, children=(bottom, _TreeNode(prefix)))
@@ -183,7 +183,8 @@ def _has(node: _TreeNode, labels: Labels) -> NDArray[np.bool_]:
 
     assert node.sets is not None
     word, bit = np.divmod(labels, _WORD)
-    return (node.sets[word, np.arange(len(labels))] >> bit.astype(np.uint64)) & np.uint64(1) != 0
+    mine = node.sets[word, np.arange(len(labels))]
+    return np.asarray((mine >> bit.astype(np.uint64)) & np.uint64(1) != 0)
 
 
 def _lowest(sets: Words) -> Labels:
@@ -194,7 +195,7 @@ def _lowest(sets: Words) -> Labels:
     bits = sets[word, np.arange(sets.shape[1])]
     lowest = bits & (~bits + np.uint64(1))
     # A power of two is exact as a float, so that its exponent is the bit's number.
-    return word * _WORD + np.frexp(lowest.astype(np.float64))[1].astype(np.int64) - 1
+    return np.asarray(word * _WORD + np.frexp(lowest.astype(np.float64))[1] - 1, np.int64)
 
 
 def lookup(table: Sequence[tuple[Prefix, int]], address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:

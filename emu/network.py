@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from .addressing import InterfaceAddress
-from .attributes import Kind
 from .build import build, hosts_file
 from .connection import Sandbox
-from .errors import KernelError, NotRunning, PrivilegeError, UsageError, suggestion
-from .plan import InterfacePlan, NodePlan, Plan
+from .errors import NotRunning, PrivilegeError, UsageError, suggestion
+from .netlink.operations import load_messages
+from .node import Node
+from .plan import NodePlan, Plan
 from .privileges import explain_refusal, kernel_has_ipv6
 from .process import PROGRAMS, Process, Words
 from .sandbox import create_sandbox, find_sandbox
@@ -26,11 +24,8 @@ from .sockets import Sockets
 if TYPE_CHECKING:
     import networkx as nx
 
-    from .netlink.dumps import AddressState, InterfaceState, RouteState
     from .ping import PingResults
     from .plugin_manager import PluginManager
-
-T = TypeVar("T")
 
 
 class Network:
@@ -123,7 +118,7 @@ class Network:
             raise UsageError(f"start network {self.name}: it is running")
         sandbox = None
         try:
-            self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached)
+            self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached, load_messages)
             self._arrange(sandbox)
             build(sandbox, self.plan)
             self._know_nodes()
@@ -141,8 +136,8 @@ class Network:
 
     def _arrange(self, sandbox: Sandbox) -> None:
         files = {"/run/emu/hosts": (0o644, hosts_file(self.plan)), "/run/emu/resolv.conf": (0o644, "")}
-        for name, script in self.plugins.node_programs().items():
-            files[f"{PROGRAMS}/{name}"] = (0o755, script)
+        for name in self.plugins.programs:
+            files[f"{PROGRAMS}/{name}"] = (0o755, self.plugins.programs[name])
         binds = {"/etc/hosts": "/run/emu/hosts", "/etc/resolv.conf": "/run/emu/resolv.conf"}
         keep = [os.environ["XDG_RUNTIME_DIR"]] if os.environ.get("XDG_RUNTIME_DIR") else []
         try:
@@ -237,123 +232,3 @@ class Network:
         from .ping import ping_all
 
         return ping_all(self, family=family, timeout=timeout, sample=sample)
-
-
-class Node:
-    """A node of a running network."""
-
-    def __init__(self, network: Network, plan: NodePlan) -> None:
-        # A network does not keep its nodes in turn: one that nobody holds any more ends at once.
-        self._network, self.plan = network, plan
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Node) and (other._network, other.name) == (self._network, self.name)
-
-    def __hash__(self) -> int:
-        return hash((self._network, self.name))
-
-    def __repr__(self) -> str:
-        return f"<{self.kind} {self.name} {' '.join(map(str, self.plan.addresses))}>"
-
-    @property
-    def name(self) -> str:
-        """The name that can be typed at the prompt and that is the node's host name."""
-        return self.plan.name
-
-    @property
-    def label(self) -> str:
-        """What the graph calls the node."""
-        return self.plan.label
-
-    @property
-    def kind(self) -> Kind:
-        """Host, router or switch."""
-        return self.plan.kind
-
-    @property
-    def interfaces(self) -> tuple[InterfacePlan, ...]:
-        """The node's interfaces, as planned."""
-        return self.plan.interfaces
-
-    @property
-    def addresses(self) -> list[InterfaceAddress]:
-        """The node's own addresses as the kernel has them now, without loopback and link-local ones."""
-        return [one.address for one in self.read_addresses() if one.scope == "global"]
-
-    def run(
-        self,
-        args: Words,
-        *,
-        input: Any = None,  # noqa: A002  # as in subprocess
-        capture_output: bool = False,
-        check: bool = False,
-        timeout: float | None = None,
-        **options: Any,
-    ) -> subprocess.CompletedProcess[Any]:
-        """Run a program in the node and wait for it; the options are those of `subprocess.run`.
-
-        Raises:
-            CommandNotFound: there is no such program.
-            subprocess.CalledProcessError: with `check`, when the exit status is not zero.
-            subprocess.TimeoutExpired: after `timeout` seconds; the program is killed.
-        """
-        if capture_output:
-            options["stdout"] = options["stderr"] = subprocess.PIPE
-        if input is not None:
-            options["stdin"] = subprocess.PIPE
-        words = [os.fsdecode(word) for word in args]
-        with self.popen(args, **options) as process:
-            try:
-                out, err = process.communicate(input, timeout)
-            except BaseException:
-                process.send_signal(9, group=True)
-                raise
-        done = subprocess.CompletedProcess(words, process.wait(), out, err)
-        if check:
-            done.check_returncode()
-        return done
-
-    def popen(self, args: Words, **options: Any) -> Process:
-        """Start a program in the node; the options are those of `emu.process.Process`."""
-        return Process(self._network.sandbox, self.name, args, **options)
-
-    def socket(
-        self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0  # noqa: A002  # as in socket
-    ) -> socket.socket:  # fmt: skip
-        """Return a socket that lives in the node and is used in this process.
-
-        When the network ends it is closed, and so is what came from it, by `accept` for example: an open
-        socket would keep the node's namespace. A thread that waits for one then gets an error.
-        """
-        try:
-            sandbox = self._network.sandbox
-            frame = sandbox.ask("socket", node=self.name, family=family, kind=type, protocol=proto)
-        except OSError as error:
-            raise KernelError("socket()", self.name, error.errno or 0, str(error.strerror)) from error
-        sock = socket.socket(family, type, proto, fileno=frame.fds[0])
-        self._network._sockets.add(sock)
-        return sock
-
-    def read_interfaces(self) -> list[InterfaceState]:
-        """Return the node's interfaces as the kernel has them now."""
-        from .netlink.dumps import read_interfaces
-
-        return _dump(self, read_interfaces)
-
-    def read_addresses(self) -> list[AddressState]:
-        """Return the node's addresses as the kernel has them now."""
-        from .netlink.dumps import read_addresses
-
-        return _dump(self, read_addresses)
-
-    def read_routes(self) -> list[RouteState]:
-        """Return the routes of the node's main table as the kernel has them now."""
-        from .netlink.dumps import read_routes
-
-        return _dump(self, read_routes)
-
-
-def _dump(node: Node, read: Callable[[socket.socket], list[T]]) -> list[T]:
-    """Return what `read` makes of a netlink socket in a node."""
-    with node.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
-        return read(sock)

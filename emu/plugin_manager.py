@@ -184,21 +184,15 @@ class PluginManager:
 
     @functools.cached_property
     def programs(self) -> Registry[str]:
-        """Modules of node programs by the program's name."""
+        """Node programs by name: for each the shell script that runs it."""
         registry: Registry[str] = Registry("program")
         for owner, hook in self._implementations("emu_register_programs"):
 
-            def register(name: str, module: str, owner: str = owner) -> None:
-                registry.add(name, module, owner)
+            def register(name: str, module: str, standalone: bool = False, owner: str = owner) -> None:
+                registry.add(name, _script(module, standalone), owner)
 
             self._call(owner, hook, register)
         return self._checked(registry)
-
-    def node_programs(self) -> dict[str, str]:
-        """Return a shell script for each node program."""
-        # -P: what lies in the working directory must not be imported.
-        start = f"exec {shlex.quote(sys.executable or '/usr/bin/python3')} -P -m"
-        return {name: f'#!/bin/sh\n{start} {self.programs[name]} "$@"\n' for name in self.programs}
 
     def cli_group(self, cli: click.Group) -> click.Group:
         """Let every plugin add its commands to the command line, each under a name of its own."""
@@ -282,6 +276,19 @@ class PluginManager:
                 or compute_routes(topology, addressing)
             ),
         )
+
+
+def _script(module: str, standalone: bool) -> str:
+    """Return the shell script that runs a module as a program, whatever lies in the working directory."""
+    words = ["-P", "-m", module]
+    if standalone:
+        package = importlib.util.find_spec(module.partition(".")[0])
+        if package is None or package.origin is None:
+            raise PluginError(f"run module {module} in nodes: there is no such module")
+        add = f"sys.path.append({str(Path(package.origin).parent.parent)!r})"
+        code = f"import runpy, sys; {add}; runpy.run_module({module!r}, run_name='__main__')"
+        words = ["-I", "-S", "-c", code]  # without site-packages, which take half of the start
+    return f"#!/bin/sh\nexec {shlex.join([sys.executable or '/usr/bin/python3', *words])} \"$@\"\n"
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .connection import Sandbox, connect, hold_standard_descriptors
@@ -31,8 +31,12 @@ _GREETING_DEADLINE = 1.0
 _AT_ONCE = 50
 
 
-def create_sandbox(name: str | None, default: str, detached: bool = False) -> Sandbox:
+def create_sandbox(
+    name: str | None, default: str, detached: bool = False, meanwhile: Callable[[], object] = lambda: None
+) -> Sandbox:  # fmt: skip
     """Start a keeper; its namespaces are empty until it is asked to fill them.
+
+    `meanwhile` is called while the keeper starts, in which the processor has time for two.
 
     Without a `name` the first free one of `default`, `default-2` … is taken. The sandbox ends with
     this process, unless the keeper is told to detach.
@@ -46,7 +50,7 @@ def create_sandbox(name: str | None, default: str, detached: bool = False) -> Sa
     for base in own_bases():
         sweep(base)
     try:
-        return _fill(claim(detached, name, default, _Patience()))
+        return _fill(claim(detached, name, default, _Patience()), meanwhile)
     except BaseException as error:
         traceback.clear_frames(error.__traceback__)  # which hold the folder, and with it the name
         for base in own_bases():
@@ -54,7 +58,7 @@ def create_sandbox(name: str | None, default: str, detached: bool = False) -> Sa
         raise
 
 
-def _fill(folder: Folder) -> Sandbox:
+def _fill(folder: Folder, meanwhile: Callable[[], object]) -> Sandbox:
     """Start the keeper of a locked folder and return a connection to it."""
     log = os.memfd_create("keeper")
     ours, theirs = socket.socketpair()
@@ -64,6 +68,7 @@ def _fill(folder: Folder) -> Sandbox:
             starter = _start_keeper(folder, theirs, log)
         folder.unlock()
         try:
+            meanwhile()
             sandbox.greet()
         except OSError as error:
             raise PrivilegeError(explain_refusal("make namespaces", error)) from error

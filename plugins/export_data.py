@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape, quoteattr
 
 import emu
 
@@ -144,6 +143,8 @@ def _graphml(records: Records) -> Iterator[str]:
         "node": [attributes for _, attributes in records.nodes],
         "edge": [attributes for *_, attributes in records.edges],
     }
+    from xml.sax.saxutils import quoteattr
+
     yield "<?xml version='1.0' encoding='utf-8'?>"
     yield '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
     for scope, owners in scopes.items():
@@ -167,6 +168,8 @@ def _graphml(records: Records) -> Iterator[str]:
 
 
 def _graphml_data(scope: str, attributes: Attributes) -> Iterator[str]:
+    from xml.sax.saxutils import escape
+
     for name, value in attributes.items():
         text = str(value).lower() if isinstance(value, bool) else str(_flat(value))
         yield f'      <data key="{scope}-{name}">{escape(text)}</data>'

@@ -10,4 +10,4 @@ from emu.hookspecs import hookimpl
 @hookimpl
 def emu_register_programs(register: Callable[..., None]) -> None:
     """Register ping; it is a module of its own, as a program should not load what plugins do."""
-    register("ping", "emu.programs.ping")
+    register("ping", "emu.programs.ping", standalone=True)

@@ -72,7 +72,7 @@ def _show(plan: Plan, names: tuple[str, ...]) -> None:
         [
             (node.name, route.destination or "default", *hop)
             for node in nodes for route in node.routes
-            for hop in [(hop.gateway, hop.interface) for hop in route.next_hops] or [("unreachable", "")]
+            for hop in [(str(hop.gateway), hop.interface) for hop in route.next_hops] or [("unreachable", "")]
         ],
     )  # fmt: skip
     click.echo("\nSETTINGS")

@@ -10,4 +10,4 @@ from emu.hookspecs import hookimpl
 @hookimpl
 def emu_register_programs(register: Callable[..., None]) -> None:
     """Register traceroute; it is a module of its own, as a program should not load what plugins do."""
-    register("traceroute", "emu.programs.traceroute")
+    register("traceroute", "emu.programs.traceroute", standalone=True)

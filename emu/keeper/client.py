@@ -1,13 +1,18 @@
 """The keeper's side of one connection. Standard library only."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from .wire import Receiver, encode_frame
+
+TYPE_CHECKING = False  # typing itself takes longer to load than all the rest
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Client:

@@ -3,11 +3,12 @@
 Standard library only; ctypes because Python 3.11 has neither `os.unshare` nor `mount`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os
 import socket
-from pathlib import Path
 
 # include/uapi/linux/sched.h
 CLONE_NEWNS = 0x00020000
@@ -52,11 +53,17 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
         raise OSError(error.errno, reason) from error
 
 
+def write_file(path: str, text: str) -> None:
+    """Make `text` the content of a file."""
+    with open(path, "w") as file:
+        file.write(text)
+
+
 def enter_user_namespace_of(uid: int, gid: int) -> None:
     """Map root inside the user namespace just entered to `uid` and `gid` outside (user_namespaces(7))."""
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
         try:
-            Path("/proc/self", name).write_text(text)
+            write_file(f"/proc/self/{name}", text)
         except OSError as error:
             raise OSError(error.errno, f"write /proc/self/{name}: {os.strerror(error.errno or 0)}") from error
 
@@ -80,13 +87,13 @@ def arrange_files(files: dict[str, tuple[int, str]], binds: dict[str, str], keep
     os.makedirs("/run/netns", exist_ok=True)
     for path, (mode, content) in files.items():
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        Path(path).write_text(content)
+        write_file(path, content)
         os.chmod(path, mode)
     for target, source in binds.items():
         real = os.path.realpath(target)
         if not os.path.exists(real) and real.startswith("/run/"):  # a link into the hidden /run
             os.makedirs(os.path.dirname(real), exist_ok=True)
-            Path(real).touch()
+            write_file(real, "")
         if os.path.exists(real):
             mount(source, real, flags=MS_BIND)
 

@@ -1,5 +1,7 @@
 """Network namespaces of nodes: making them, and working inside them. Standard library only."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -7,10 +9,8 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from .namespaces import CLONE_NEWNET, setns, unshare
+from .namespaces import CLONE_NEWNET, setns, unshare, write_file
 
 # include/uapi/linux/netlink.h
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
@@ -18,13 +18,11 @@ NLMSG_ERROR, NLMSGERR_ATTR_MSG, NLM_F_ACK = 2, 1, 4
 MESSAGE, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
 
 
-@dataclass(frozen=True)
 class Refusal:
     """A netlink message that the kernel refused: its sequence number, errno and the kernel's text."""
 
-    sequence: int
-    errno: int
-    reason: str
+    def __init__(self, sequence: int, errno: int, reason: str) -> None:
+        self.sequence, self.errno, self.reason = sequence, errno, reason
 
 
 def create_namespaces(count: int) -> list[int]:
@@ -65,13 +63,14 @@ def inside(net_fd: int, home: int) -> Iterator[None]:
 
 def write_sysctl(key: str, value: str) -> None:
     """Write one setting of the current network namespace; the error names the key."""
-    Path("/proc/sys", key).write_text(value)
+    write_file(f"/proc/sys/{key}", value)
 
 
 def read_sysctl(key: str) -> str | None:
     """Return one setting of the current network namespace, or None when there is none of that name."""
     try:
-        return Path("/proc/sys", key).read_text().strip()
+        with open(f"/proc/sys/{key}") as file:
+            return file.read().strip()
     except FileNotFoundError:
         return None
 

@@ -1,12 +1,13 @@
 """Starting programs inside nodes. Standard library only."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 import resource
 import signal
 import termios
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, become_node, setns
 
@@ -16,13 +17,11 @@ FORWARDED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
 class View:
     """The namespaces a node's programs run in, as descriptors."""
 
-    net: int
-    mount: int
-    uts: int
+    def __init__(self, net: int, mount: int, uts: int) -> None:
+        self.net, self.mount, self.uts = net, mount, uts
 
     def enter(self) -> None:
         """Move the calling process (it must have one thread) into the node."""
@@ -31,19 +30,19 @@ class View:
         setns(self.mount, CLONE_NEWNS)
 
 
-@dataclass(frozen=True)
 class Program:
-    """What to run: the command and its surroundings, as the caller has them."""
+    """What to run: the command and its surroundings, as the caller has them.
 
-    argv: list[bytes]
-    env: dict[bytes, bytes]
-    cwd: bytes
-    umask: int
-    #: (soft, hard) limit of open files; the keeper's own soft limit is raised.
-    nofile: tuple[int, int]
-    #: One descriptor of a pseudo-terminal, or standard input, output and error.
-    fds: list[int]
-    terminal: bool
+    `nofile` is the (soft, hard) limit of open files, as the keeper's own soft limit is raised; `fds`
+    are standard input, output and error, or one descriptor of a pseudo-terminal if it is `terminal`.
+    """
+
+    def __init__(
+        self, argv: list[bytes], env: dict[bytes, bytes], cwd: bytes, umask: int,
+        nofile: tuple[int, int], fds: list[int], terminal: bool,
+    ) -> None:  # fmt: skip
+        self.argv, self.env, self.cwd, self.umask = argv, env, cwd, umask
+        self.nofile, self.fds, self.terminal = nofile, fds, terminal
 
 
 def fork_and(child: Callable[[], None]) -> int:

@@ -3,6 +3,8 @@
 It knows namespaces, bytes, sockets and programs; graphs, addresses and links are its clients' affair.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import resource
@@ -10,13 +12,16 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from typing import Any
 
 from . import netns
 from .client import Client
 from .namespaces import arrange_files
 from .programs import Program, View, open_view, start
 from .wire import Frame
+
+TYPE_CHECKING = False  # typing itself takes longer to load than all the rest
+if TYPE_CHECKING:
+    from typing import Any
 
 #: Descriptors the keeper needs beside one per node.
 RESERVE = 64

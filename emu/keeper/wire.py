@@ -5,14 +5,18 @@ descriptors travel with the header (`SCM_RIGHTS`); the object's `fds` entry says
 Standard library only: the keeper runs it without site-packages.
 """
 
+from __future__ import annotations
+
 import errno
 import json
 import os
 import socket
 import struct
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any
+
+TYPE_CHECKING = False  # typing itself takes longer to load than all the rest
+if TYPE_CHECKING:
+    from typing import Any
 
 HEADER = struct.Struct("!II")
 #: The kernel's limit of descriptors in one message (SCM_MAX_FD in include/net/scm.h).
@@ -21,13 +25,12 @@ MAX_FDS = 253
 MAX_PART = 1 << 28
 
 
-@dataclass
 class Frame:
     """One message: a JSON object, a binary part and the descriptors that came with it."""
 
-    message: dict[str, Any]
-    blob: bytes = b""
-    fds: list[int] = field(default_factory=list)
+    def __init__(self, message: dict[str, Any], blob: bytes = b"") -> None:
+        self.message, self.blob = message, blob
+        self.fds: list[int] = []
 
 
 def encode_frame(message: dict[str, Any], blob: bytes = b"", fds: int = 0) -> bytes:
@@ -70,7 +73,8 @@ class Receiver:
         """Return how many bytes the present frame, or its header, still lacks."""
         if len(self._buffer) < HEADER.size:
             return HEADER.size - len(self._buffer)
-        return HEADER.size + sum(HEADER.unpack_from(self._buffer)) - len(self._buffer)
+        text_size, blob_size = HEADER.unpack_from(self._buffer)
+        return HEADER.size + int(text_size) + int(blob_size) - len(self._buffer)
 
     def next(self) -> Frame | None:
         """Return the next whole frame, or None until more has been fed.

@@ -258,6 +258,13 @@ class AddRoute(Request):
         return message
 
 
+def load_messages() -> None:
+    """Load what encodes messages, which takes longer than most networks need to be built."""
+    import pyroute2.netlink.rtnl.ifaddrmsg
+    import pyroute2.netlink.rtnl.ifinfmsg
+    import pyroute2.netlink.rtnl.rtmsg  # noqa: F401  # loading is all
+
+
 def operations_for(plan: Plan) -> list[Operation]:
     """Return everything that builds the plan, in an order in which it works.
 

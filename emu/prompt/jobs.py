@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from ..network import Node
+from ..node import Node
 from ..process import Process
 from ..terminal import TerminalJob, forwarded_signals, has_terminal, shell_status
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -52,6 +53,7 @@ def print_notes(plan: Plan) -> None:
 
 def talk(session: Session) -> int:
     """Read lines from a person until Ctrl-D or `exit`; return 0, or 1 when the network was ended."""
+    gc.enable()  # a conversation may last for days
     network = session.network
     print(f"{network.name}: {len(network)} nodes. 'help' lists the commands, Ctrl-D leaves.")
     for line in _typed_lines(session):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import EmuError, UsageError, shown, suggestion
-from ..network import Network, Node
+from ..network import Network
+from ..node import Node
 from .jobs import Jobs
 
 if TYPE_CHECKING:
