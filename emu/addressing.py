@@ -74,7 +74,11 @@ def neighbourly_order(topology: Topology, kinds: dict[str, Kind]) -> list[int]:
     """
     neighbours: dict[str, dict[str, None]] = {name: {} for name, kind in kinds.items() if kind is Kind.ROUTER}
     of_segment = [
-        [topology.interfaces[end].node for end in segment.interfaces if topology.interfaces[end].node in neighbours]
+        [
+            topology.interfaces[end].node
+            for end in segment.interfaces
+            if topology.interfaces[end].node in neighbours
+        ]
         for segment in topology.segments
     ]
     for names in of_segment:

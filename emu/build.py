@@ -130,4 +130,3 @@ def _write_settings(sandbox: Sandbox, settings: Sequence[WriteSetting]) -> None:
     for node, key, number in refused:
         setting = next(one for one in settings if (one.node, one.key) == (node, key))
         raise KernelError(setting.commands()[0], node, number)
-

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: The label of addresses that have no route, and of those where any will do (the node is on the link).
 NO_ROUTE, ANY = 0, -1
 _WORD = 64
-#: How many tables are compressed at once; bounds the memory to this × prefixes × 16 bytes.
+#: How many tables are compressed at once; bounds the memory to this, times prefixes, times 16 bytes.
 _BLOCK = 1024
 
 
@@ -198,7 +198,9 @@ def _lowest(sets: Words) -> Labels:
     return np.asarray(word * _WORD + np.frexp(lowest.astype(np.float64))[1] - 1, np.int64)
 
 
-def lookup(table: Sequence[tuple[Prefix, int]], address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
+def lookup(
+    table: Sequence[tuple[Prefix, int]], address: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> int:
     """Return the label of the longest prefix in a table that holds an address, or `NO_ROUTE`."""
     holding = [(prefix.prefixlen, label) for prefix, label in table if address in prefix]
     return max(holding)[1] if holding else NO_ROUTE

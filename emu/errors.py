@@ -80,9 +80,7 @@ class Terminated(SystemExit):
 def one_line(text: str) -> str:
     """Return a text with every white space a space, and whatever cannot be printed as an escape."""
     spaced = "".join(" " if char.isspace() else char for char in text)
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in spaced
-    )
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in spaced)
 
 
 def shown(value: object) -> str:

@@ -288,7 +288,7 @@ def _script(module: str, standalone: bool) -> str:
         add = f"sys.path.append({str(Path(package.origin).parent.parent)!r})"
         code = f"import runpy, sys; {add}; runpy.run_module({module!r}, run_name='__main__')"
         words = ["-I", "-S", "-c", code]  # without site-packages, which take half of the start
-    return f"#!/bin/sh\nexec {shlex.join([sys.executable or '/usr/bin/python3', *words])} \"$@\"\n"
+    return f'#!/bin/sh\nexec {shlex.join([sys.executable or "/usr/bin/python3", *words])} "$@"\n'
 
 
 @functools.cache

@@ -109,7 +109,9 @@ def _tables(
         tables = compress(prefixes, labels) if compressed else _one_by_one(prefixes, labels)
         for name, chosen, table in zip(senders, choices, tables, strict=True):
             next_hops = [_next_hops(topology, addressing, hops, position) for hops in chosen]
-            found[name] += [Route(prefix, next_hops[label]) for prefix, label in sorted(table, key=_by_prefix)]
+            found[name] += [
+                Route(prefix, next_hops[label]) for prefix, label in sorted(table, key=_by_prefix)
+            ]
     return {name: tuple(table) for name, table in found.items()}
 
 
@@ -157,7 +159,7 @@ class _Graph:
         return {self._segment[index] for index in self._interfaces[name]}
 
     def hops(self, name: str) -> list[tuple[int, int]]:
-        """Return the next hops that a node could choose: its interface, and a router's on the same segment."""
+        """Return the next hops that a node could choose: its interface, and a router's on its segment."""
         return [
             (out, into)
             for out in self._interfaces[name]
@@ -196,7 +198,9 @@ class _Graph:
                 least[edge] = min(self.topology.interfaces[out].weight, least.get(edge, np.inf))
         if least and max(least.values()) / min(least.values()) > _RATIO:
             extremes = f"{min(least.values()):g} and {max(least.values()):g}"
-            raise PlanError(f"compare paths: the weights {extremes} differ by more than a factor of {_RATIO:g}")
+            raise PlanError(
+                f"compare paths: the weights {extremes} differ by more than a factor of {_RATIO:g}"
+            )
         count = len(self.routers)
         heads, tails = np.array(list(least), dtype=np.int32).reshape(-1, 2).T
         matrix = csr_matrix((np.fromiter(least.values(), float), (heads, tails)), shape=(count, count))
@@ -206,7 +210,9 @@ class _Graph:
         """Return a host's default route per family, through all routers on its segments."""
         hops = self.hops(name) if name not in self.routers else []
         families = len(addressing.addresses[hops[0][0]]) if hops else 0
-        return tuple(Route(None, _next_hops(self.topology, addressing, hops, each)) for each in range(families))
+        return tuple(
+            Route(None, _next_hops(self.topology, addressing, hops, each)) for each in range(families)
+        )
 
     def partly_reached(self, costs: Costs, host: str) -> NDArray[np.bool_]:
         """Tell for each segment whether some of a host's routers, and not all, know a way to it."""

@@ -26,7 +26,9 @@ def attach(name: str, lines: tuple[str, ...]) -> int:
         return converse(network, lines)
 
 
-@click.command("exec", short_help="Run a command in a node.", context_settings={"ignore_unknown_options": True})
+@click.command(
+    "exec", short_help="Run a command in a node.", context_settings={"ignore_unknown_options": True}
+)
 @click.argument("name")
 @click.argument("node")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

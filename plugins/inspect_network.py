@@ -44,7 +44,9 @@ def links(session: Session) -> None:
     from emu.tables import print_table
 
     states = {
-        (node.name, one.name): one.up and one.carrier for node in session.network for one in node.read_interfaces()
+        (node.name, one.name): one.up and one.carrier
+        for node in session.network
+        for one in node.read_interfaces()
     }
     print_table(
         ["FROM", "TO", "STATE"],

@@ -53,7 +53,11 @@ def test_the_wheel_has_one_top_level_package(built: Path) -> None:
         names = wheel.namelist()
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"emu"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "emu").rglob("*.py")}
-    modules |= {f"emu/{path.relative_to(ROOT)}" for part in ("topologies", "plugins") for path in (ROOT / part).glob("*.py")}
+    modules |= {
+        f"emu/{path.relative_to(ROOT)}"
+        for part in ("topologies", "plugins")
+        for path in (ROOT / part).glob("*.py")
+    }
     assert modules <= set(names)
     assert "emu/py.typed" in names
 
@@ -75,12 +79,12 @@ def test_an_installation_runs(kind: str, built: Path, source: Path, tmp_path: Pa
     # The dependencies come from the environment that runs the tests; emu itself does not.
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    what: list[object] = {
+    ways: dict[str, list[object]] = {
         "wheel": [next(built.glob("*.whl"))],
         "source distribution": [next(built.glob("*.tar.gz"))],
         "editable": ["--editable", source],
-    }[kind]
-    run(python, "-m", "pip", "install", "--no-deps", "--no-index", "--no-build-isolation", *what)
+    }
+    run(python, "-m", "pip", "install", "--no-deps", "--no-index", "--no-build-isolation", *ways[kind])
     listed = run(environment / "bin" / "emu", "topologies", cwd=tmp_path)
     assert "two_segment" in listed
     where = run(python, "-c", "import emu; print(emu.__file__)", cwd=tmp_path).strip()

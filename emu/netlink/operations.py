@@ -315,9 +315,7 @@ def _switch_operations(node: NodePlan) -> list[Operation]:
 
 
 def _altnames(node: NodePlan) -> list[Operation]:
-    return [
-        AddAltname(node.name, one.name, one.index, one.altname) for one in node.interfaces if one.altname
-    ]
+    return [AddAltname(node.name, one.name, one.index, one.altname) for one in node.interfaces if one.altname]
 
 
 def _link_message(flags: int, index: int, attributes: list[tuple[str, Any]], kind: int = _NEWLINK) -> Any:

@@ -23,6 +23,7 @@ _STAMP = struct.Struct("=qq")
 #: The pace of `-i 0` while no reply comes, in seconds.
 _FASTEST = 0.01
 
+
 def open_path(settings: Settings) -> tuple[raw.Target, str]:
     """Return the address to ping and the source address that leads there.
 

@@ -105,4 +105,3 @@ def history_path() -> Path:
     state = os.environ.get("XDG_STATE_HOME", "")
     base = Path(state) if os.path.isabs(state) else Path(os.path.expanduser("~"), ".local", "state")
     return base / "emu" / "history"
-

@@ -21,6 +21,9 @@ EMU = str(Path(sys.executable).with_name("emu"))
 #: Whatever is compared with emu builds in the caller's own namespaces; these are not the machine's.
 APART = ["unshare", "--net", "--mount", "--propagation", "private"]
 
+#: Its Linux bridge needs neither Open vSwitch nor a controller.
+MININET = ["mn", "--switch", "lxbr", "--controller", "none", "--test", "pingpair"]
+
 
 @dataclass
 class Contender:
@@ -33,14 +36,17 @@ class Contender:
 
 def main() -> None:
     """Print every table."""
-    print(f"Python {sys.version.split()[0]}, Linux {os.uname().release}, {os.cpu_count()} cores, median of {ROUNDS}\n")
+    machine = f"Python {sys.version.split()[0]}, Linux {os.uname().release}, {os.cpu_count()} cores"
+    print(f"{machine}, median of {ROUNDS}\n")
     table("Two hosts and a router: build, one ping, end", [
         Contender("emu", [EMU, "run", "two_segment", "-c", "HOST1 ping -c 1 HOST2"]),
-        Contender("Mininet", [*APART, "mn", "--switch", "lxbr", "--controller", "none", "--test", "pingpair"], "mn"),
+        Contender("Mininet", [*APART, *MININET], "mn"),
         Contender("shell script", [*APART, "sh", str(HERE / "founding.sh")], "ping"),
         Contender("import networkx, pyroute2", [sys.executable, "-c", "import networkx, pyroute2"]),
     ])  # fmt: skip
-    subprocess.run([EMU, "run", "two_segment", "--name", "bench", "--detach"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [EMU, "run", "two_segment", "--name", "bench", "--detach"], check=True, stderr=subprocess.DEVNULL
+    )
     try:
         table("Commands that build nothing", [
             Contender("emu exec bench HOST1 true", [EMU, "exec", "bench", "HOST1", "true"]),
@@ -61,18 +67,20 @@ def table(title: str, contenders: list[Contender]) -> None:
     for count in range(ROUNDS + 1):
         for one in present:
             begin = time.perf_counter()
-            done = subprocess.run(one.command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                one.command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            )
             if done.returncode:
                 raise SystemExit(f"{' '.join(one.command)}: exit {done.returncode}\n{done.stderr}")
             if count:  # the first round warms the caches
                 times[one.name].append(time.perf_counter() - begin)
-    print("| | median | least | most | emu, in pairs |")
+    print("| | median | least | most | emu / this, in pairs |")
     print("|---|---|---|---|---|")
     first = times[present[0].name]
     for name, measured in times.items():
         ratio = statistics.median(a / b for a, b in zip(first, measured, strict=True))
         cells = (statistics.median(measured), min(measured), max(measured))
-        print(f"| {name} | " + " | ".join(f"{cell * 1000:.0f} ms" for cell in cells) + f" | × {ratio:.2f} |")
+        print(f"| {name} | " + " | ".join(f"{cell * 1000:.0f} ms" for cell in cells) + f" | {ratio:.2f} |")
     for one in contenders:
         if one not in present:
             print(f"\n{one.name}: left out, there is no `{one.needs}` here")

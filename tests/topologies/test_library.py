@@ -124,7 +124,7 @@ def test_plans_are_the_same_in_every_process() -> None:
         ("fat_tree", ["k=0"], "topology fat_tree: k must be even and at least 2, not 0"),
         ("fat_tree", ["k=-2"], "topology fat_tree: k must be even and at least 2, not -2"),
         ("internet", ["systems=9"], "topology internet: systems must be at least 10, not 9"),
-        ("ring", ["routers=many"], "set routers=many: routers must be int"),
+        ("ring", ["routers=many"], "set routers='many': routers must be int"),
     ],
 )
 def test_parameters_out_of_range(source: str, settings: list[str], message: str) -> None:
