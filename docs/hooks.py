@@ -90,7 +90,7 @@ def node_programs() -> str:
     from emu.plugin_manager import default_plugins
 
     known = default_plugins().programs
-    rows = [(f"`{name}`", _first_line(importlib.import_module(known[name]))) for name in known]
+    rows = [(f"`{name}`", _first_line(importlib.import_module(known[name].module))) for name in known]
     return _table(("Program", "What it is"), rows)
 
 

@@ -61,7 +61,8 @@ class Sandbox:
             self._reconnect()
         with self._lock:
             try:
-                send_frame(self._sock, {"do": do, **arguments}, blob, fds)
+                with contextlib.suppress(BrokenPipeError):  # a keeper that failed left word of why
+                    send_frame(self._sock, {"do": do, **arguments}, blob, fds)
                 answer = receive_frame(self._sock, self._receiver)
             except (OSError, ValueError):  # the connection is broken or closed
                 answer = None

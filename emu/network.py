@@ -137,7 +137,7 @@ class Network:
     def _arrange(self, sandbox: Sandbox) -> None:
         files = {"/run/emu/hosts": (0o644, hosts_file(self.plan)), "/run/emu/resolv.conf": (0o644, "")}
         for name in self.plugins.programs:
-            files[f"{PROGRAMS}/{name}"] = (0o755, self.plugins.programs[name])
+            files[f"{PROGRAMS}/{name}"] = (0o755, self.plugins.programs[name].script())
         binds = {"/etc/hosts": "/run/emu/hosts", "/etc/resolv.conf": "/run/emu/resolv.conf"}
         keep = [os.environ["XDG_RUNTIME_DIR"]] if os.environ.get("XDG_RUNTIME_DIR") else []
         try:

@@ -10,6 +10,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +34,26 @@ T = TypeVar("T")
 _TOPOLOGIES = " (topologies)"
 #: Frames of these files are not where a plugin's fault is.
 _MACHINERY = ("importlib", "pluggy", __file__)
+
+
+@dataclass(frozen=True)
+class NodeProgram:
+    """A module that nodes run as a program; `standalone`: without site-packages."""
+
+    module: str
+    standalone: bool = False
+
+    def script(self) -> str:
+        """Return the shell script that runs it, whatever lies in the working directory."""
+        words = ["-P", "-m", self.module]
+        if self.standalone:
+            package = importlib.util.find_spec(self.module.partition(".")[0])
+            if package is None or package.origin is None:
+                raise PluginError(f"run module {self.module} in nodes: there is no such module")
+            add = f"sys.path.append({str(Path(package.origin).parent.parent)!r})"
+            code = f"import runpy, sys; {add}; runpy.run_module({self.module!r}, run_name='__main__')"
+            words = ["-I", "-S", "-c", code]  # site-packages would take half of the start
+        return f'#!/bin/sh\nexec {shlex.join([sys.executable or "/usr/bin/python3", *words])} "$@"\n'
 
 
 class PluginManager:
@@ -183,13 +204,13 @@ class PluginManager:
         return self._checked(registry)
 
     @functools.cached_property
-    def programs(self) -> Registry[str]:
-        """Node programs by name: for each the shell script that runs it."""
-        registry: Registry[str] = Registry("program")
+    def programs(self) -> Registry[NodeProgram]:
+        """Node programs by name."""
+        registry: Registry[NodeProgram] = Registry("program")
         for owner, hook in self._implementations("emu_register_programs"):
 
             def register(name: str, module: str, standalone: bool = False, owner: str = owner) -> None:
-                registry.add(name, _script(module, standalone), owner)
+                registry.add(name, NodeProgram(module, standalone), owner)
 
             self._call(owner, hook, register)
         return self._checked(registry)
@@ -276,19 +297,6 @@ class PluginManager:
                 or compute_routes(topology, addressing)
             ),
         )
-
-
-def _script(module: str, standalone: bool) -> str:
-    """Return the shell script that runs a module as a program, whatever lies in the working directory."""
-    words = ["-P", "-m", module]
-    if standalone:
-        package = importlib.util.find_spec(module.partition(".")[0])
-        if package is None or package.origin is None:
-            raise PluginError(f"run module {module} in nodes: there is no such module")
-        add = f"sys.path.append({str(Path(package.origin).parent.parent)!r})"
-        code = f"import runpy, sys; {add}; runpy.run_module({module!r}, run_name='__main__')"
-        words = ["-I", "-S", "-c", code]  # without site-packages, which take half of the start
-    return f'#!/bin/sh\nexec {shlex.join([sys.executable or "/usr/bin/python3", *words])} "$@"\n'
 
 
 @functools.cache
