@@ -7,11 +7,12 @@ import os
 import socket
 import struct
 import weakref
-from collections.abc import Iterator
 
 #: The number of a socket's network namespace, which is never used again (Linux 5.14,
 #: include/uapi/asm-generic/socket.h).
 _SO_NETNS_COOKIE = 71
+# include/uapi/linux/if_ether.h and netlink.h
+_ETH_P_ALL, _NLMSG_NOOP, _NLM_F_ACK = 3, 1, 4
 
 
 class Sockets:
@@ -38,41 +39,33 @@ class Sockets:
         `forked`: this process is a copy of the one that they were handed out to, which goes on using
         the connections behind them.
         """
-        if not forked:
-            for sock in [*self._given, *self._strays()]:
-                _wake(sock)
         for sock in list(self._given):
-            sock.close()
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as copy:
+                # In this order: a thread that is woken may wait again at once.
+                sock.close()
+                if not forked:
+                    _wake(copy)
         self._given.clear()
-        self._replace_strays()
+        if self._namespaces:
+            self._replace_strays(forked)
         self._namespaces.clear()
 
-    def _replace_strays(self) -> None:
+    def _replace_strays(self, forked: bool) -> None:
         """Put a dead socket in the place of each one that is left.
 
         Whoever holds the descriptor is to close it, and may do so at any time: were it closed here, he
         would close whatever got its number next.
         """
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
-            for sock in self._strays():
-                os.dup2(dead.fileno(), sock.stray, inheritable=False)
-
-    def _strays(self) -> Iterator[_Stray]:
-        """Yield a copy of each socket of this process that lives in the network."""
-        for name in os.listdir("/proc/self/fd") if self._namespaces else ():
-            with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
-                    with _Stray(int(name)) as sock:
-                        if _namespace_of(sock) in self._namespaces:
-                            yield sock
-
-
-class _Stray(socket.socket):
-    """A copy of the socket behind the descriptor `stray`."""
-
-    def __init__(self, stray: int) -> None:
-        self.stray = stray
-        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=os.dup(stray))
+            for fd in map(int, os.listdir("/proc/self/fd")):
+                with contextlib.suppress(OSError):
+                    if not os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+                        continue
+                    with socket.socket(fileno=os.dup(fd)) as copy:
+                        if _namespace_of(copy) in self._namespaces:
+                            os.dup2(dead.fileno(), fd, inheritable=False)
+                            if not forked:
+                                _wake(copy)
 
 
 def _namespace_of(sock: socket.socket) -> int:
@@ -81,6 +74,15 @@ def _namespace_of(sock: socket.socket) -> int:
 
 
 def _wake(sock: socket.socket) -> None:
-    """Make every thread that waits for a socket go on: closing it would not."""
+    """Make every thread that waits for a socket go on: closing it would not.
+
+    Packet and netlink sockets cannot be shut down, so that something is made to arrive at them.
+    """
     with contextlib.suppress(OSError):  # not connected, which wakes all the same, or closed
-        sock.shutdown(socket.SHUT_RDWR)
+        if sock.family == socket.AF_PACKET:
+            sock.bind(("lo", _ETH_P_ALL))
+            sock.sendto(bytes(14), ("lo", _ETH_P_ALL))
+        elif sock.family == socket.AF_NETLINK:
+            sock.sendto(struct.pack("=IHHII", 16, _NLMSG_NOOP, _NLM_F_ACK, 0, 0), (0, 0))
+        else:
+            sock.shutdown(socket.SHUT_RDWR)
