@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import weakref
+from collections.abc import Iterator
 
 #: The number of a socket's network namespace, which is never used again (Linux 5.14,
 #: include/uapi/asm-generic/socket.h).
@@ -40,11 +41,8 @@ class Sockets:
         the connections behind them.
         """
         for sock in list(self._given):
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as copy:
-                # In this order: a thread that is woken may wait again at once.
+            with _closing(sock.fileno(), forked):
                 sock.close()
-                if not forked:
-                    _wake(copy)
         self._given.clear()
         if self._namespaces:
             self._replace_strays(forked)
@@ -62,15 +60,33 @@ class Sockets:
                     if not os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
                         continue
                     with socket.socket(fileno=os.dup(fd)) as copy:
-                        if _namespace_of(copy) in self._namespaces:
+                        strays = _namespace_of(copy) in self._namespaces
+                    if strays:
+                        with _closing(fd, forked):
                             os.dup2(dead.fileno(), fd, inheritable=False)
-                            if not forked:
-                                _wake(copy)
 
 
 def _namespace_of(sock: socket.socket) -> int:
     (cookie,) = struct.unpack("=Q", sock.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8))
     return int(cookie)
+
+
+@contextlib.contextmanager
+def _closing(fd: int, forked: bool) -> Iterator[None]:
+    """Wake whoever waits for a socket before it is closed, and after it is.
+
+    Before, as select(2) looks at a descriptor that is closed no more; after, as a thread that was woken
+    by something that arrived may have begun to wait anew.
+    """
+    with contextlib.ExitStack() as stack:
+        copies = []
+        with contextlib.suppress(OSError):  # closed already, or no descriptor left for a copy
+            copies += [] if forked else [stack.enter_context(socket.socket(fileno=os.dup(fd)))]
+        for copy in copies:
+            _wake(copy)
+        yield
+        for copy in copies:
+            _wake(copy)
 
 
 def _wake(sock: socket.socket) -> None:

@@ -366,7 +366,7 @@ class Owners:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", self._PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env=surroundings(), start_new_session=True,
+            text=True, env=surroundings(), start_new_session=True,
         )  # fmt: skip
         self._seen: set[str] = set()
 
@@ -394,7 +394,27 @@ class Owners:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        """End, with all owners and their copies: they share the standard output."""
+        assert self._process.stdin is not None
+        output = os.readlink(f"/proc/{self._process.pid}/fd/1")
+        self._process.stdin.close()
+        self._process.wait()
+
+        def gone() -> bool:
+            left = [pid for pid in processes() if _links_to(f"/proc/{pid}/fd/1", output)]
+            for pid in left:
+                send_signal(pid, signal.SIGKILL)
+            return not left
+
+        eventually(gone)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def _links_to(path: str, target: str) -> bool:
+    with contextlib.suppress(OSError):
+        return os.readlink(path) == target
+    return False
 
 
 def send_signal(pid: int, number: int) -> None:
