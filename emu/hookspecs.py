@@ -116,7 +116,7 @@ def emu_register_commands(register: Callable[..., None]) -> None:
 
     Args:
         register: `register(command)` takes a `click.Command`; its name is what is typed, its help what
-            `help` shows. `@click.pass_obj` gives it the `emu.prompt.Session`.
+            `help` shows. `@click.pass_obj` gives it the `emu.prompt.session.Session`.
     """
 
 

@@ -32,6 +32,8 @@ def plan(graph: nx.Graph, as_json: bool, form: str | None, nodes: tuple[str, ...
     from emu.prompt.reader import print_notes
 
     found = emu.plan_for(graph)
+    if as_json and form:
+        raise emu.UsageError("show a plan: --json or --as, not both")
     if as_json:
         click.echo(json.dumps(json.loads(found.to_json()), indent=2, ensure_ascii=False))
         return

@@ -56,6 +56,10 @@ def talk(session: Session) -> int:
     gc.enable()  # a conversation may last for days
     network = session.network
     print(f"{network.name}: {len(network)} nodes. 'help' lists the commands, Ctrl-D leaves.")
+    for node in network:
+        if node.name in session.plugins.commands:
+            way = f"'emu exec {network.name} {node.name} COMMAND…' in another terminal"
+            print_error(f"node {node.name} has the name of a command; {way} runs programs in it")
     for line in _typed_lines(session):
         try:
             session.run_line(line)
