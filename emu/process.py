@@ -106,7 +106,7 @@ class Process:
                 "do": "start", "node": node, "background": background, "terminal": terminal,
                 "argv": [_portable(word) for word in self.args],
                 "env": {_portable(k): _portable(v) for k, v in environment(env).items()},
-                "cwd": _portable(os.getcwd() if cwd is None else cwd),
+                "cwd": _portable(_working_directory() if cwd is None else cwd),
                 "umask": umask, "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
             },
             fds=fds,
@@ -246,10 +246,17 @@ class Process:
             self.close()
 
 
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it has been removed
+        return os.sep
+
+
 def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return a program's environment: the caller's, with the folders of administrators' programs."""
     found = dict(os.environ if env is None else env)
-    path = found.get("PATH", os.defpath).split(":")
+    path = (found.get("PATH") or os.defpath).split(":")
     found["PATH"] = ":".join(path + [folder for folder in _SEARCHED if folder not in path])
     return found
 

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         with leaving_on_signals():
             status = _run(sys.argv[1:] if arguments is None else list(arguments))
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it is None where it is closed
+                sys.stdout.flush()
     except EmuError as error:
         _print_error(str(error))
         status = error.exit_status
