@@ -2,5 +2,7 @@
 
 import signal
 
-# What a `nohup` above us ignores would be ignored by every command that the tests start.
+# What is ignored above us, by a `nohup` or a shell's `&`, every command of the tests would ignore too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
