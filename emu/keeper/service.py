@@ -37,7 +37,8 @@ class Keeper(Requests):
             self.begin(first)
             while not self.ending:
                 for key, mask in self.selector.select():
-                    key.data(mask)
+                    if not self.ending:  # or somebody would be told that the network is running
+                        key.data(mask)
         finally:
             self.clean_up()
 

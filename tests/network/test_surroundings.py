@@ -273,9 +273,9 @@ def test_sockets_in_run(uid: int, name: str, tmp_path: Path) -> None:
         exec setpriv --reuid={uid} --regid={uid} --clear-groups "$@"
     """
     lines = ["-c", "HOST1 find /run -type s", "-c", "HOST1 getent hosts HOST2 | cut -d' ' -f1"]
+    apart = ["unshare", "-m", "sh", "-ec", textwrap.dedent(script), "sh"]
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-ec", textwrap.dedent(script), "sh", sys.executable]
-        + [*EMU, "run", "two_segment", "--name", name, *lines],
+        [*apart, sys.executable, *EMU, "run", "two_segment", "--name", name, *lines],
         env=surroundings(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout == (f"/run/user/60001/emu/{name}/socket\n" if uid else "") + "198.51.100.1\n"
