@@ -6,7 +6,10 @@ import contextlib
 import shutil
 import signal
 import subprocess
+import sys
+import threading
 from dataclasses import dataclass
+from typing import IO
 
 from ..errors import UsageError
 from ..node import Node
@@ -59,7 +62,13 @@ class Jobs:
         return status
 
     def _start_in_background(self, node: Node, command: str) -> int:
-        process = node.popen(_shell(command), stdin=subprocess.DEVNULL, background=True)
+        shown = subprocess.PIPE if self.stdin is None and has_terminal() else None
+        process = node.popen(
+            _shell(command), stdin=subprocess.DEVNULL, stdout=shown, stderr=shown and subprocess.STDOUT,
+            background=True,
+        )  # fmt: skip
+        if process.stdout is not None:
+            threading.Thread(target=_show, args=(process.stdout,), daemon=True).start()
         job = Job(self._free_number(), node.name, command, process)
         self._jobs[job.number] = job
         print(f"[{job.number}] {process.pid}")
@@ -116,6 +125,18 @@ class Jobs:
 
     def _free_number(self) -> int:
         return max(self._jobs, default=0) + 1
+
+
+def _show(output: IO[bytes]) -> None:
+    """Print a background program's output as it comes, above the prompt that is being edited.
+
+    The program does not write to the terminal itself: it is in a raw mode meanwhile, where a new line
+    does not begin at the left.
+    """
+    with output, contextlib.suppress(ValueError, OSError):
+        for line in output:
+            sys.stdout.write(line.decode(errors="replace").replace("\n", "\r\n"))
+            sys.stdout.flush()
 
 
 def _shell(command: str) -> list[str]:

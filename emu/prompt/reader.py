@@ -64,23 +64,47 @@ def talk(session: Session) -> int:
         try:
             session.run_line(line)
         except Leave:
-            break
+            return 0
         except KeyboardInterrupt:
             print()
         if not network.sandbox.alive():
-            print_error(f"network {network.name} has ended")
-            return 1
+            break
         for job in session.jobs.ended():
             print(job)
-    return 0
+    if network.sandbox.alive():
+        return 0
+    print_error(f"network {network.name} has ended")
+    return 1
 
 
 def _typed_lines(session: Session) -> Iterator[str]:
-    """Yield lines as they are typed. Ctrl-C drops the line, as a shell does; Ctrl-D ends."""
+    """Yield lines as they are typed. Ctrl-C drops the line, as a shell does; Ctrl-D ends.
+
+    So does the network's end, whatever brought it about.
+    """
+    import asyncio
+
+    from prompt_toolkit.application import get_app
+    from prompt_toolkit.patch_stdout import patch_stdout
+
     prompt = _prompt_session(session)
+    keeper = session.network.sandbox.pidfd
+
+    def watch_keeper() -> None:
+        app = get_app()
+        loop = asyncio.get_running_loop()
+
+        def leave() -> None:
+            loop.remove_reader(keeper)
+            app.exit(exception=EOFError)
+
+        loop.add_reader(keeper, leave)
+
     while True:
         try:
-            yield prompt.prompt("emu> ")
+            with patch_stdout(raw=True):  # what jobs print goes above the prompt
+                line = prompt.prompt("emu> ", pre_run=watch_keeper)
+            yield line
         except KeyboardInterrupt:
             continue
         except EOFError:

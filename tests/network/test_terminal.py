@@ -230,6 +230,24 @@ def test_ctrl_d_leaves_with_status_0(screen: Screen) -> None:
     screen.wait("^status 0")
 
 
+def test_the_prompt_notices_that_the_network_has_ended(tmp_path: Path) -> None:
+    name = fresh_name()
+    screen = Screen(tmp_path, f"{EMU} run two_segment --name {name}; echo status $?; exec sleep 1000")
+    try:
+        screen.wait_prompt()
+        subprocess.run([*shlex.split(EMU), "stop", name], check=True)
+        screen.wait(f"^emu: network {name} has ended\\nstatus 1")
+    finally:
+        screen.tmux("kill-server")
+
+
+def test_what_a_job_prints_goes_above_the_prompt(screen: Screen) -> None:
+    screen.line("HOST1 echo first; echo second; sleep 1000 &")
+    screen.wait(r"^first\nsecond\n[\s\S]*emu>\Z")
+    screen.line("HOST1 hostname")
+    screen.wait_prompt("^HOST1$")
+
+
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[tuple[Screen, str]]:
     """A bash beside a detached two_segment, and the network's name."""
