@@ -157,6 +157,7 @@ def test_a_runtime_folder_that_cannot_be_written(name: str, usual: str, tmp_path
 def test_a_folder_that_others_may_enter_is_refused(mode: int, name: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     (tmp_path / "emu").mkdir()
+    (tmp_path / "emu" / "other").touch()  # an empty one would be removed, and made as it should be
     (tmp_path / "emu").chmod(mode)
     done = run(name, env={"XDG_RUNTIME_DIR": str(tmp_path)})
     assert done.returncode == 2
