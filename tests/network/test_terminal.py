@@ -246,6 +246,8 @@ def test_what_a_job_prints_goes_above_the_prompt(screen: Screen) -> None:
     screen.wait(r"^first\nsecond\n[\s\S]*emu>\Z")
     screen.line("HOST1 hostname")
     screen.wait_prompt("^HOST1$")
+    screen.type("C-d")
+    screen.wait("^status 0")
 
 
 @pytest.fixture
