@@ -96,7 +96,8 @@ def _typed_lines(session: Session) -> Iterator[str]:
 
         def leave() -> None:
             loop.remove_reader(keeper)
-            app.exit(exception=EOFError)
+            if app.future is not None and not app.future.done():  # not while it ends for another reason
+                app.exit(exception=EOFError)
 
         loop.add_reader(keeper, leave)
 

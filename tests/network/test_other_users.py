@@ -19,6 +19,7 @@ import pytest
 import emu
 from emu.topologies.two_segment import two_segment
 
+from ..others import REASON, can_run_python
 from .helpers import (
     EMU,
     ROOT,
@@ -44,9 +45,9 @@ def copy() -> Iterator[str]:
     os.chmod(folder, 0o755)
     shutil.copytree(Path(SOURCE, "emu"), Path(folder, "emu"), ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
-    if as_user(OWNER, folder, sys.executable, "-c", "import emu.cli, networkx, pyroute2").returncode != 0:
+    if not can_run_python():
         shutil.rmtree(folder)
-        pytest.skip("other users cannot read this interpreter")
+        pytest.skip(REASON)
     yield folder
     shutil.rmtree(folder)
 

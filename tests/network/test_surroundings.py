@@ -20,6 +20,7 @@ import emu
 from emu.plugin_manager import default_plugins
 from emu.topologies.two_segment import two_segment
 
+from ..others import REASON, can_run_python
 from .helpers import EMU, ROOT, SOURCE, folders_of, fresh_name, named, outer_unchanged, surroundings
 
 #: What is done in each network.
@@ -255,6 +256,8 @@ def test_more_open_files_than_select_takes(name: str) -> None:
 @pytest.mark.parametrize("uid", [0, 60001])
 def test_sockets_in_run(uid: int, name: str, tmp_path: Path) -> None:
     """A resolver's or a cache's socket would carry look-ups to the outer network: none is in sight."""
+    if uid and not can_run_python():
+        pytest.skip(REASON)
     tmp_path.chmod(0o755)
     shutil.copytree(Path(SOURCE, "emu"), tmp_path / "emu", symlinks=False)
     script = f"""

@@ -22,6 +22,8 @@ import pytest
 import emu
 from emu.attributes import Kind
 
+from ..others import REASON, can_run_python
+
 _SYS = Path("/proc/sys")
 _CONF = ("all", "default")
 
@@ -201,6 +203,8 @@ class TestWorstHost:
         check(ring())
 
     def test_network_of_an_unprivileged_user(self) -> None:
+        if not can_run_python():
+            pytest.skip(REASON)
         as_user(60001, lambda: check(line()))
 
     def test_hosts_do_not_forward(self) -> None:

@@ -23,7 +23,7 @@ from emu.topologies.two_segment import two_segment
 class Ended:
     """A program that has ended already."""
 
-    pid, args = 7, ["sh"]
+    pid, args, stdout = 7, ["sh"], None
 
     def __init__(self, status: int) -> None:
         self.returncode = status
