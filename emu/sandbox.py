@@ -63,6 +63,7 @@ def _fill(folder: Folder, meanwhile: Callable[[], object]) -> Sandbox:
     log = os.memfd_create("keeper")
     ours, theirs = socket.socketpair()
     sandbox = Sandbox(folder, ours, log)
+    starter = None
     try:
         with theirs:
             starter = _start_keeper(folder, theirs, log)
@@ -78,6 +79,8 @@ def _fill(folder: Folder, meanwhile: Callable[[], object]) -> Sandbox:
             starter.wait()
     except BaseException:
         sandbox.close()
+        if starter is not None:  # which ends now, if it has not yet
+            starter.wait()
         raise
     return sandbox
 

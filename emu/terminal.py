@@ -15,13 +15,16 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .process import Process
 
 #: What is read from either side at once, in bytes.
 _CHUNK = 1 << 16
+#: Signals by which a user has something to say to the program in front.
+SPOKEN = (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+ENDING = (*SPOKEN, signal.SIGTERM, signal.SIGHUP)
 
 
 def has_terminal() -> bool:
@@ -121,8 +124,10 @@ def run_attached(start: Callable[[int | None], Process]) -> int:
 
 
 @contextlib.contextmanager
-def forwarded_signals(process: Process, also: Callable[[int], Any] = lambda _: None) -> Iterator[None]:
-    """Pass the signals that would end this process on to a program's process group meanwhile.
+def forwarded_signals(
+    process: Process, numbers: Sequence[int] = ENDING, also: Callable[[int], Any] = lambda _: None
+) -> Iterator[None]:
+    """Pass signals, by default those that would end this process, on to a program's process group meanwhile.
 
     `also` is called with each one's number.
     """
@@ -131,7 +136,6 @@ def forwarded_signals(process: Process, also: Callable[[int], Any] = lambda _: N
         process.send_signal(number, group=True)
         also(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
     with contextlib.ExitStack() as stack:
         for number in numbers:
             stack.enter_context(_on_signal(number, functools.partial(pass_on, number)))

@@ -14,7 +14,7 @@ from typing import IO
 from ..errors import UsageError
 from ..node import Node
 from ..process import Process
-from ..terminal import TerminalJob, forwarded_signals, has_terminal, shell_status
+from ..terminal import SPOKEN, TerminalJob, forwarded_signals, has_terminal, shell_status
 
 
 @dataclass
@@ -55,7 +55,8 @@ class Jobs:
             return self._follow(Job(self._free_number(), node.name, command, job.process, job))
         with node.popen(_shell(command), stdin=self.stdin) as process:
             interrupted: list[int] = []
-            with forwarded_signals(process, interrupted.append):
+            # Those that end the prompt do so, whatever its program makes of them.
+            with forwarded_signals(process, SPOKEN, interrupted.append):
                 status = shell_status(process.wait())
             if signal.SIGINT in interrupted:
                 raise KeyboardInterrupt

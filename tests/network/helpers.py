@@ -457,12 +457,12 @@ class Terminal:
         self.shown = b""
         self._status: int | None = None
 
-    def await_text(self, text: str, within: float = 20.0) -> None:
-        """Read until the terminal shows `text`."""
+    def await_text(self, pattern: str, within: float = 20.0) -> None:
+        """Read until the terminal shows what matches a regular expression."""
         deadline = time.monotonic() + within
-        while text not in self.plain():
+        while not re.search(pattern, self.plain(), re.DOTALL):
             left = max(0.0, deadline - time.monotonic())
-            assert select.select([self.master], [], [], left)[0], f"no {text!r} in {self.plain()!r}"
+            assert select.select([self.master], [], [], left)[0], f"no {pattern!r} in {self.plain()!r}"
             data = os.read(self.master, 4096)
             self.shown += data
             if b"\x1b[6n" in data:  # where is the cursor?
@@ -482,9 +482,12 @@ class Terminal:
             os.close(self.master)
             self.master = -1
 
-    def wait(self) -> int:
+    def wait(self, within: float = 20.0) -> int:
         """Wait for the command to end and return its status, reading what it still says."""
+        deadline = time.monotonic() + within
         while self.master >= 0:
+            left = max(0.0, deadline - time.monotonic())
+            assert select.select([self.master], [], [], left)[0], f"goes on: {self.plain()!r}"
             try:
                 self.shown += os.read(self.master, 4096)
             except OSError:

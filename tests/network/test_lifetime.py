@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -254,12 +255,6 @@ def test_the_command_at_any_moment(number: int) -> None:
 # -- the prompt -----------------------------------------------------------------------------------------
 
 
-def kill_keeper(terminal: Terminal, keeper: int) -> None:
-    """End the network behind the prompt's back; the prompt notices at the next line."""
-    os.kill(keeper, signal.SIGKILL)
-    terminal.type("\r")
-
-
 WAYS_OUT: dict[str, Callable[[Terminal, int], object]] = {
     "exit": lambda terminal, _: terminal.type("exit\r"),
     "Ctrl-D": lambda terminal, _: terminal.type("\x04"),
@@ -267,7 +262,7 @@ WAYS_OUT: dict[str, Callable[[Terminal, int], object]] = {
     "SIGTERM": lambda terminal, _: os.kill(terminal.pid, signal.SIGTERM),
     "SIGHUP": lambda terminal, _: os.kill(terminal.pid, signal.SIGHUP),
     "SIGKILL": lambda terminal, _: os.kill(terminal.pid, signal.SIGKILL),
-    "SIGKILL to the keeper": kill_keeper,
+    "SIGKILL to the keeper": lambda _, keeper: os.kill(keeper, signal.SIGKILL),
 }
 
 
@@ -275,6 +270,8 @@ WAYS_OUT: dict[str, Callable[[Terminal, int], object]] = {
 def test_ways_out_of_the_prompt(way: Callable[[Terminal, int], object], name: str) -> None:
     with Terminal(name) as terminal:
         terminal.await_text("emu>")
+        terminal.type("HOST2 sleep 1000 &\r")
+        terminal.await_text(r"\[1\].*emu>")
         start_stubborn(name)
         traces = Traces(name)
         way(terminal, await_keeper(name))
@@ -290,3 +287,44 @@ def test_closing_the_terminal_while_a_program_has_it(name: str) -> None:
         terminal.close()
         terminal.wait()
         traces.assert_gone()
+
+
+def assert_ended_by(number: int, name: str, *command: str) -> None:
+    """Send a signal to a command whose program in a node has said that it is there."""
+    process = subprocess.Popen(
+        command, env=surroundings(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        traces = Traces(name)
+        process.send_signal(number)
+        traces.assert_gone()
+        assert process.wait(2) == 128 + number
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_command_whatever_its_program_makes_of_it(number: int, name: str) -> None:
+    deaf = "HOST1 trap '' TERM HUP; echo here; while :; do sleep 1; done"
+    words = ["run", "two_segment", "--name", name, "-c", deaf, "-c", "HOST1 sleep 100"]
+    assert_ended_by(number, name, *EMU, *words)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_cannot_leave_in_an_orderly_way(number: int, name: str) -> None:
+    """What waits for something else on its way out, as a plugin may, is not waited for."""
+    program = """
+        import sys, threading, emu.cli, emu.network
+        def wait(self):
+            threading.Thread(target=threading.Event().wait).start()  # which Python waits for at its end
+            lock = threading.Lock()
+            lock.acquire()
+            lock.acquire()
+        emu.network.Network.stop = wait
+        emu.cli.main()
+        """
+    words = ["run", "two_segment", "--name", name, "-c", "HOST1 echo here; sleep 100"]
+    assert_ended_by(number, name, sys.executable, "-P", "-c", textwrap.dedent(program), *words)
