@@ -1,14 +1,17 @@
-"""`python -m emu` and the `emu` command: nothing is loaded before Ctrl-C has been given a meaning."""
+"""`python -m emu` and the `emu` command: a Ctrl-C while its modules are loaded ends it without a word."""
 
 from __future__ import annotations
+
+import signal
 
 
 def main() -> None:
     """Run the command line."""
-    try:
-        from .cli import main as run
-    except KeyboardInterrupt:  # while the modules are loaded
-        raise SystemExit(130) from None
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # There is nothing yet to put in order, and an exception could be lost in the import of a module.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from .cli import main as run
+
     run()
 
 

@@ -30,7 +30,7 @@ from emu.netlink.dumps import read_addresses, read_interfaces, read_routes
 ROOT = os.geteuid() == 0
 #: The folder that holds the package under test.
 SOURCE = str(Path(emu.__file__).resolve().parent.parent)
-EMU = [sys.executable, "-P", "-c", "from emu.cli import main; main()"]
+EMU = [sys.executable, "-P", "-m", "emu"]
 #: How long the end of a network may take, in seconds.
 WITHIN = 2.0
 #: Programs that do not end by being asked: one is deaf, one stopped, one has left its parents.
