@@ -23,7 +23,8 @@ from emu.plan import Plan
 from emu.plugin_manager import default_plugins
 from emu.topologies.two_segment import two_segment
 
-from .helpers import folders_of, fresh_name, surroundings
+from .helpers import fresh_name, surroundings
+from .traces import folders_of
 
 
 @pytest.fixture(scope="module")

@@ -17,19 +17,9 @@ from emu.plugin_manager import default_plugins
 from emu.sandbox import find_sandbox, running_sandboxes
 from emu.topologies.two_segment import two_segment
 
-from .helpers import (
-    Owners,
-    Terminal,
-    Traces,
-    assert_free,
-    await_keeper,
-    eventually,
-    folders_of,
-    fresh_name,
-    outer_unchanged,
-    run_emu,
-    start_stubborn,
-)
+from .helpers import assert_free, eventually, fresh_name, outer_unchanged, run_emu
+from .owners import Owners, Terminal, start_stubborn
+from .traces import Traces, await_keeper, folders_of
 
 
 @pytest.fixture(scope="module", autouse=True)

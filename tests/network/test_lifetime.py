@@ -22,20 +22,9 @@ from emu.plugin_manager import default_plugins
 from emu.sandbox import running_sandboxes
 from emu.topologies.two_segment import two_segment
 
-from .helpers import (
-    EMU,
-    ROOT,
-    Owners,
-    Terminal,
-    Traces,
-    assert_free,
-    await_keeper,
-    folders_of,
-    fresh_name,
-    outer_unchanged,
-    start_stubborn,
-    surroundings,
-)
+from .helpers import EMU, ROOT, assert_free, fresh_name, outer_unchanged, surroundings
+from .owners import Owners, Terminal, start_stubborn
+from .traces import Traces, await_keeper, folders_of
 
 #: How often each random moment is tried.
 MOMENTS = 15

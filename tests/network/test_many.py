@@ -19,21 +19,9 @@ from emu.plugin_manager import default_plugins
 from emu.sandbox import running_sandboxes
 from emu.topologies.two_segment import two_segment
 
-from .helpers import (
-    EMU,
-    Owners,
-    Traces,
-    assert_free,
-    await_keeper,
-    born,
-    eventually,
-    folders_of,
-    fresh_name,
-    named,
-    outer_unchanged,
-    run_emu,
-    surroundings,
-)
+from .helpers import EMU, assert_free, eventually, fresh_name, outer_unchanged, run_emu, surroundings
+from .owners import Owners
+from .traces import Traces, await_keeper, born, folders_of, named
 
 MANY = 10
 

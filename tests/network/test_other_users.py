@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -20,22 +21,13 @@ import emu
 from emu.topologies.two_segment import two_segment
 
 from ..others import REASON, can_run_python
-from .helpers import (
-    EMU,
-    ROOT,
-    SOURCE,
-    Traces,
-    assert_free,
-    await_keeper,
-    eventually,
-    fresh_name,
-    run_emu,
-    surroundings,
-)
+from .helpers import EMU, ROOT, SOURCE, assert_free, eventually, fresh_name, run_emu, surroundings
+from .traces import Traces, await_keeper
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="only root can become other users")
 
-OWNER, STRANGER, VICTIM = 60001, 60002, 60003
+#: Users that nobody else is, also where these tests run twice at the same time.
+OWNER, STRANGER, VICTIM = range(first := 2_000_000 + 3 * secrets.randbelow(1_000_000), first + 3)
 
 
 @pytest.fixture(scope="module")

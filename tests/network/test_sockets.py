@@ -19,7 +19,9 @@ from emu.plan import Plan
 from emu.plugin_manager import default_plugins
 from emu.topologies.two_segment import two_segment
 
-from .helpers import Owners, Traces, eventually, fresh_name, outer_unchanged
+from .helpers import eventually, fresh_name, outer_unchanged
+from .owners import Owners
+from .traces import Traces
 
 ETH_P_ALL = 3
 

@@ -21,7 +21,8 @@ from emu.plugin_manager import default_plugins
 from emu.topologies.two_segment import two_segment
 
 from ..others import REASON, can_run_python
-from .helpers import EMU, ROOT, SOURCE, folders_of, fresh_name, named, outer_unchanged, surroundings
+from .helpers import EMU, ROOT, SOURCE, fresh_name, outer_unchanged, surroundings
+from .traces import folders_of, named
 
 #: What is done in each network.
 LINES = (
