@@ -19,7 +19,7 @@ from typing import Self
 import emu
 
 from .helpers import EMU, eventually, surroundings
-from .traces import command_of, await_keeper, processes
+from .traces import await_keeper, command_of, processes
 
 #: Programs that do not end by being asked: one is deaf, one stopped, one has left its parents.
 STUBBORN = (
