@@ -8,7 +8,6 @@ per routing table.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -39,23 +38,22 @@ class _TreeNode:
     sets: Words | None = field(default=None, repr=False)
 
 
-def compress(prefixes: Sequence[Prefix], labels: Labels) -> list[list[tuple[Prefix, int]]]:
-    """Return for each table the fewest routes that mean the same.
+def compress(prefixes: Sequence[Prefix], labels: Labels) -> Iterator[tuple[Prefix, Labels, Labels]]:
+    """Yield for all tables the fewest routes that mean the same.
 
     Args:
         prefixes: disjoint prefixes of one family.
         labels: shape (tables, prefixes): which next hop the table has for the prefix, as a number
             from 1 of the table's own counting, `NO_ROUTE` or `ANY`.
 
-    Returns:
-        Per table its routes: prefix and label, shorter prefixes before those inside of them.
+    Yields:
+        A prefix, the indices of tables that have a route for it, and the label of each one's route.
         `NO_ROUTE` is the label of a route that says unreachable.
     """
     import numpy as np
 
-    tables: list[list[tuple[Prefix, int]]] = [[] for _ in range(len(labels))]
     if not prefixes or not len(labels):
-        return tables
+        return
     root = _tree(prefixes)
     words = np.maximum(labels.max(axis=1), 0) // _WORD + 1
     for count in np.unique(words):
@@ -64,9 +62,7 @@ def compress(prefixes: Sequence[Prefix], labels: Labels) -> list[list[tuple[Pref
             block = rows[start : start + _BLOCK]
             _gather(root, labels[block], int(count))
             for prefix, indices, chosen in _choose(root, len(block)):
-                for index, label in zip(block[indices].tolist(), chosen.tolist(), strict=True):
-                    tables[index].append((prefix, label))
-    return tables
+                yield prefix, block[indices], chosen
 
 
 def _tree(prefixes: Sequence[Prefix]) -> _TreeNode:
@@ -196,11 +192,3 @@ def _lowest(sets: Words) -> Labels:
     lowest = bits & (~bits + np.uint64(1))
     # A power of two is exact as a float, so that its exponent is the bit's number.
     return np.asarray(word * _WORD + np.frexp(lowest.astype(np.float64))[1] - 1, np.int64)
-
-
-def lookup(
-    table: Sequence[tuple[Prefix, int]], address: ipaddress.IPv4Address | ipaddress.IPv6Address
-) -> int:
-    """Return the label of the longest prefix in a table that holds an address, or `NO_ROUTE`."""
-    holding = [(prefix.prefixlen, label) for prefix, label in table if address in prefix]
-    return max(holding)[1] if holding else NO_ROUTE

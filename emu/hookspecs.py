@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .graph import Topology
     from .network import Network
     from .plan import Plan
-    from .routing import Route
+    from .routes import Route
 
 hookspec = pluggy.HookspecMarker("emu")
 hookimpl = pluggy.HookimplMarker("emu")

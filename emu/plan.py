@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .addressing import Addressing, InterfaceAddress, assign_addresses
 from .attributes import Kind, Prefix
 from .graph import Topology
-from .routing import NextHop, Route, compute_routes
+from .routes import NextHop, Route, RouteGroup, RouteTable
+from .routing import compute_routes
 
 #: Settings that a new namespace may have inherited from the outer host, and that a network rests on.
 #: IPv4's `conf` is inherited from it by default, IPv6's where net.core.devconf_inherit_init_net says so.
@@ -89,7 +91,7 @@ class NodePlan:
     label: str
     kind: Kind
     interfaces: tuple[InterfacePlan, ...]
-    routes: tuple[Route, ...]
+    routes: RouteTable
     settings: tuple[tuple[str, str], ...]
     #: Switches on a ring agree on which links to leave unused (IEEE 802.1D).
     spanning_tree: bool = False
@@ -140,17 +142,27 @@ class Plan:
         raise KeyError(name)
 
     def to_json(self) -> str:
-        """Return the plan as JSON, which `Plan.from_json` reads back to an equal plan."""
-        return json.dumps(dataclasses.asdict(self), default=str, ensure_ascii=False)
+        """Return the plan as JSON, which `Plan.from_json` reads back to an equal plan.
+
+        Routes stand together by their next hops, and nodes with the same settings share them: `settings`
+        of a node is an index into the plan's.
+        """
+        tables = list(dict.fromkeys(node.settings for node in self.nodes))
+        number = {table: index for index, table in enumerate(tables)}
+        data = _plain(self) | {"settings": [dict(table) for table in tables]}
+        for node, form in zip(self.nodes, data["nodes"], strict=True):
+            form["settings"] = number[node.settings]
+        return json.dumps(data, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:
         """Return the plan that `to_json` wrote."""
         data = json.loads(text)
+        settings = [tuple(table.items()) for table in data["settings"]]
         return cls(
             name=data["name"],
             families=tuple(data["families"]),
-            nodes=tuple(_node_from(node) for node in data["nodes"]),
+            nodes=tuple(_node_from(node, settings) for node in data["nodes"]),
             links=tuple(LinkPlan(_pair(map(_pair, link["ends"]))) for link in data["links"]),
             segments=tuple(_segment_from(segment) for segment in data["segments"]),
             warnings=tuple(data["warnings"]),
@@ -161,7 +173,7 @@ class Plan:
 def compile_plan(
     topology: Topology,
     assign: Callable[[Topology], Addressing] = assign_addresses,
-    route: Callable[[Topology, Addressing], dict[str, tuple[Route, ...]]] = compute_routes,
+    route: Callable[[Topology, Addressing], Mapping[str, Iterable[Route]]] = compute_routes,
 ) -> Plan:
     """Return the plan of a topology, with other ways to address and to route where they are given.
 
@@ -184,7 +196,7 @@ def compile_plan(
                     _interface(topology, addressing, number, index)
                     for index, number in enumerate(node.interfaces, start=2)
                 ),
-                routes=routes.get(node.name, ()),
+                routes=RouteTable.of(routes.get(node.name, ())),
                 settings=_settings(node.kind, topology.families),
                 spanning_tree=node.name in ringed,
                 position=node.position,
@@ -242,7 +254,28 @@ def _pair(items: Any) -> tuple[Any, Any]:
     return first, second
 
 
-def _node_from(data: dict[str, Any]) -> NodePlan:
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold of a part of a plan."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, RouteTable):
+        return [
+            {"next_hops": _plain(group.next_hops), "destinations": group.texts()} for group in value.groups
+        ]
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(getattr(value, name)) for name in _fields(type(value))}
+    return str(value)
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields; settings are shared, and written apart."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name != "settings")
+
+
+def _node_from(data: dict[str, Any], settings: list[tuple[tuple[str, str], ...]]) -> NodePlan:
     return NodePlan(
         name=data["name"],
         label=data["label"],
@@ -258,21 +291,18 @@ def _node_from(data: dict[str, Any]) -> NodePlan:
             )
             for one in data["interfaces"]
         ),
-        routes=tuple(_route_from(route) for route in data["routes"]),
-        settings=tuple(_pair(setting) for setting in data["settings"]),
+        routes=RouteTable(_group_from(group) for group in data["routes"]),
+        settings=settings[data["settings"]],
         spanning_tree=data["spanning_tree"],
         position=None if data["position"] is None else _pair(data["position"]),
     )
 
 
-def _route_from(data: dict[str, Any]) -> Route:
-    destination = data["destination"]
-    return Route(
-        destination=None if destination is None else ipaddress.ip_network(destination),
-        next_hops=tuple(
-            NextHop(hop["interface"], ipaddress.ip_address(hop["gateway"])) for hop in data["next_hops"]
-        ),
+def _group_from(data: dict[str, Any]) -> RouteGroup:
+    next_hops = tuple(
+        NextHop(hop["interface"], ipaddress.ip_address(hop["gateway"])) for hop in data["next_hops"]
     )
+    return RouteGroup.of(next_hops, data["destinations"])
 
 
 def _segment_from(data: dict[str, Any]) -> SegmentPlan:

@@ -6,19 +6,21 @@ a segment costs nothing, as in OSPF's broadcast networks (RFC 2328, section 2.1)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .addressing import Addressing
-from .attributes import Address, Kind, Prefix
+from .attributes import Kind, Prefix
 from .compression import ANY, NO_ROUTE, compress
 from .errors import PlanError
 from .graph import Topology
+from .routes import NextHop, Route, RouteGroup, RouteTable, packed_prefix
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from .compression import Labels
 
     Costs = NDArray[np.float64]
 
@@ -30,34 +32,10 @@ _RATIO = 1e10
 _ROWS = 512
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class NextHop:
-    """Where a packet goes next: the neighbour's address, through which of the node's interfaces."""
-
-    interface: str
-    gateway: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A destination and its equal-cost next hops.
-
-    None as destination is the default route. No next hops say that the destination is unreachable: a
-    hole in what a shorter prefix covers.
-    """
-
-    destination: Prefix | None
-    next_hops: tuple[NextHop, ...]
-
-    @property
-    def version(self) -> int:
-        """4 or 6."""
-        return self.next_hops[0].gateway.version if self.destination is None else self.destination.version
-
 
 def compute_routes(
     topology: Topology, addressing: Addressing, compressed: bool = True
-) -> dict[str, tuple[Route, ...]]:  # fmt: skip
+) -> dict[str, RouteTable]:  # fmt: skip
     """Return every node's routes, beyond those of its own interfaces.
 
     Hosts get a default route with all routers on their segments as next hops, routers the routes to
@@ -69,14 +47,16 @@ def compute_routes(
         PlanError: the weights differ so much that their sums cannot be compared.
     """
     graph = _Graph(topology)
-    routes = {node.name: graph.default_routes(addressing, node.name) for node in topology.nodes}
+    routes = {
+        node.name: RouteTable.of(graph.default_routes(addressing, node.name)) for node in topology.nodes
+    }
     senders = [name for name in graph.routers if len(graph.segments_of(name)) < len(topology.segments)]
     if senders:
         costs = graph.costs()
         between = [host for host in graph.hosts if graph.partly_reached(costs, host).any()]
         tables = _tables(graph, addressing, costs, senders, compressed)
         tables |= _tables(graph, addressing, costs, between, compressed=False)
-        routes = {name: found + tables.get(name, ()) for name, found in routes.items()}
+        routes = {name: found + tables.get(name, RouteTable()) for name, found in routes.items()}
     return routes
 
 
@@ -91,7 +71,7 @@ def _next_hops(
 
 def _tables(
     graph: _Graph, addressing: Addressing, costs: Costs, senders: list[str], compressed: bool
-) -> dict[str, tuple[Route, ...]]:  # fmt: skip
+) -> dict[str, RouteTable]:
     """Return the routes of the senders to the segments that they are not on."""
     import numpy as np
 
@@ -103,28 +83,40 @@ def _tables(
         choices.append(chosen)
         if name not in graph.routers:  # the rest is what its default route is for
             labels[row, ~graph.partly_reached(costs, name)] = ANY
-    found: dict[str, list[Route]] = {name: [] for name in senders}
+    found: list[list[RouteGroup]] = [[] for _ in senders]
     for position in range(len(addressing.prefixes[0])):
         prefixes = [of_segment[position] for of_segment in addressing.prefixes]
-        tables = compress(prefixes, labels) if compressed else _one_by_one(prefixes, labels)
-        for name, chosen, table in zip(senders, choices, tables, strict=True):
-            next_hops = [_next_hops(topology, addressing, hops, position) for hops in chosen]
-            found[name] += [
-                Route(prefix, next_hops[label]) for prefix, label in sorted(table, key=_by_prefix)
+        routes = compress(prefixes, labels) if compressed else _one_by_one(prefixes, labels)
+        for row, destinations in enumerate(_by_table(routes, len(senders))):
+            found[row] += [
+                RouteGroup(prefixes[0].version, next_hops, b"".join(sorted(destinations[label])))
+                for label in sorted(destinations)
+                for next_hops in [_next_hops(topology, addressing, choices[row][label], position)]
             ]
-    return {name: tuple(table) for name, table in found.items()}
+    return {name: RouteTable(groups) for name, groups in zip(senders, found, strict=True)}
 
 
-def _by_prefix(entry: tuple[Prefix, int]) -> tuple[int, int]:
-    return int(entry[0].network_address), entry[0].prefixlen
+def _by_table(
+    routes: Iterable[tuple[Prefix, Labels, Labels]], tables: int
+) -> list[dict[int, list[bytes]]]:  # fmt: skip
+    """Return for each table its packed destinations by label."""
+    found: list[dict[int, list[bytes]]] = [{} for _ in range(tables)]
+    for prefix, rows, labels in routes:
+        key = packed_prefix(prefix, prefix.version)
+        for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
+            found[row].setdefault(label, []).append(key)
+    return found
 
 
-def _one_by_one(prefixes: Sequence[Prefix], labels: NDArray[np.int32]) -> list[list[tuple[Prefix, int]]]:
-    """Return for each table a route per prefix that is not the node's own and can be reached."""
-    return [
-        [(prefix, label) for prefix, label in zip(prefixes, row, strict=True) if label not in (ANY, NO_ROUTE)]
-        for row in labels.tolist()
-    ]
+def _one_by_one(
+    prefixes: Sequence[Prefix], labels: NDArray[np.int32]
+) -> Iterator[tuple[Prefix, Labels, Labels]]:  # fmt: skip
+    """Yield each prefix with the tables of nodes that are not on it and can reach it, as `compress` does."""
+    import numpy as np
+
+    for column, prefix in enumerate(prefixes):
+        rows = np.flatnonzero((labels[:, column] != ANY) & (labels[:, column] != NO_ROUTE))
+        yield prefix, rows, labels[rows, column]
 
 
 class _Graph:

@@ -14,7 +14,7 @@ from typing import Any
 from ..addressing import InterfaceAddress
 from ..attributes import Kind
 from ..plan import NodePlan, Plan
-from ..routing import Route
+from ..routes import Route
 
 # include/uapi/linux/netlink.h and rtnetlink.h
 _REQUEST, _ACK, _EXCL, _CREATE, _APPEND = 0x1, 0x4, 0x200, 0x400, 0x800

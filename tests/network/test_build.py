@@ -19,7 +19,7 @@ from emu.attributes import Kind
 from emu.errors import KernelError, NotRunning
 from emu.netlink.operations import BRIDGE
 from emu.plan import NodePlan, Plan
-from emu.routing import NextHop, Route
+from emu.routes import NextHop, Route
 from emu.topologies.two_segment import two_segment
 
 #: How long a spanning tree may take to settle, in seconds.

@@ -24,7 +24,7 @@ from emu.netlink.operations import (
     WriteSetting,
     operations_for,
 )
-from emu.routing import NextHop, Route
+from emu.routes import NextHop, Route
 
 from .graphs import GRAPHS, networks
 

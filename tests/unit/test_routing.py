@@ -14,7 +14,7 @@ from hypothesis import given
 import emu
 from emu.attributes import Address, Kind
 from emu.plan import Plan
-from emu.routing import NextHop
+from emu.routes import NextHop
 
 from .graphs import GRAPHS, networks
 
