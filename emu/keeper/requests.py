@@ -176,9 +176,9 @@ class Requests:
             file.write(frame.blob)
         client.tell({"written": len(frame.blob)})
 
-    def do_get(self, client: Client, _: Frame) -> None:
-        """Answer with the network's document and its version."""
-        client.tell({"version": self.version}, self.document)
+    def do_get(self, client: Client, _: Frame, known: int = -1) -> None:
+        """Answer with the network's document and its version; without it to whoever knows that version."""
+        client.tell({"version": self.version}, b"" if known == self.version else self.document)
 
     def do_put(self, client: Client, frame: Frame, version: int) -> None:
         """Replace the document if nobody else has since `version`."""
