@@ -26,11 +26,21 @@ _MEANINGS = {
     ("graph", "name"): "What the network is called where `--name` says nothing.",
     (
         "graph",
+        "loopbacks",
+    ): "Whether every router has an address of its own on `lo`, besides those of its links.",
+    (
+        "graph",
         "packed",
     ): "Whether prefixes are as narrow as the segments allow; only in large networks by default.",
     ("graph", "pools"): "Where automatic prefixes come from, instead of 10.0.0.0/8 and fd00::/16.",
+    ("graph", "routes"): "Which routes are computed; `compressed` where it is not given.",
     ("node", "kind"): "What the node does: `host`, `router` or `switch`.",
     ("node", "label"): "What pictures and tables call the node, instead of the graph's own name for it.",
+    (
+        "node",
+        "loopback",
+    ): "On a router: its addresses on `lo`. A family that is left out gets one from the pool.",
+    ("node", "routes"): "Routes of your own; one wins over a computed route to the same destination.",
     ("node", "prefix"): "On a switch: the prefix of the segment that it joins.",
     (
         "link",
@@ -38,6 +48,7 @@ _MEANINGS = {
     ): "What crossing the link costs; routes take the cheapest way. 1 where it is not given.",
     ("link", "prefix"): "The prefix of the link's segment.",
     ("link", "addresses"): "Addresses of the link's ends, out of a pinned prefix.",
+    ("link", "macs"): "MAC addresses of the link's ends.",
 }
 #: The sections of a docstring whose entries are `name: text`.
 _SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Yields")

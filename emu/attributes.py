@@ -6,34 +6,33 @@ A table says what is known of each element; whatever else a graph carries belong
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import one_line, shown, suggestion
+from .pin_values import (
+    Address,
+    Prefix,
+    parse_addresses,
+    parse_loopback,
+    parse_macs,
+    parse_prefixes,
+    parse_routes,
+    words,
+)
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-#: What no interface can have as its own address: loopback, multicast, broadcast, unspecified,
-#: IPv6's link-local (every interface has one of its own) and IPv4-mapped addresses (RFC 6890).
-_SPECIAL = tuple(
-    ipaddress.ip_network(prefix)
-    for prefix in (
-        "0.0.0.0/32", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32",
-        "::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8",
-    )
-)  # fmt: skip
-
+__all__ = ["KNOWN", "Address", "Kind", "Prefix", "Reader", "Routing", "position_of"]
 
 #: Costs are sums of weights, and floating-point numbers end at 1e308.
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-100, 1e100
+
+
+_Member = TypeVar("_Member", bound=StrEnum)
 
 
 class Kind(StrEnum):
@@ -44,13 +43,35 @@ class Kind(StrEnum):
     SWITCH = "switch"
 
 
+class Routing(StrEnum):
+    """Which routes nodes are given, beyond those of their own interfaces and those that are pinned.
+
+    `compressed`: as few as mean the same. `full`: one per segment. `hosts`: the hosts' default routes
+    only, for routers that run a routing daemon. `none`: none.
+    """
+
+    COMPRESSED = "compressed"
+    FULL = "full"
+    HOSTS = "hosts"
+    NONE = "none"
+
+
 def parse_kind(value: Any) -> Kind:
     """Return the kind, from its name in any case."""
+    return _member(Kind, "kind", value)
+
+
+def parse_routing(value: Any) -> Routing:
+    """Return which routes there are: `compressed`, `full`, `hosts` or `none`."""
+    return _member(Routing, "routes", value)
+
+
+def _member(kinds: type[_Member], what: str, value: Any) -> _Member:
     try:
-        return Kind(value.lower() if isinstance(value, str) else value)
+        return kinds(value.lower() if isinstance(value, str) else value)
     except ValueError:
-        hint = suggestion(shown(value), list(Kind)) or f"; known are {', '.join(Kind)}"
-        raise ValueError(f"unknown kind {shown(value)}{hint}") from None
+        hint = suggestion(shown(value), list(kinds)) or f"; known are {', '.join(kinds)}"
+        raise ValueError(f"unknown {what} {shown(value)}{hint}") from None
 
 
 def parse_weight(value: Any) -> float:
@@ -68,47 +89,12 @@ def parse_weight(value: Any) -> float:
     return weight
 
 
-def parse_prefixes(value: Any) -> tuple[Prefix, ...]:
-    """Return the pinned prefixes, at most one of each family: `"192.0.2.0/24"` or several of them."""
-    prefixes = tuple(_parse(ipaddress.ip_network, word, "prefix") for word in _words(value))
-    if not prefixes:
-        raise ValueError(f"prefix {shown(value)} is empty")
-    for prefix in prefixes:
-        if any(prefix.version == special.version and prefix.overlaps(special) for special in _SPECIAL):
-            raise ValueError(f"prefix {prefix} has addresses that no interface can have")
-    _one_per_family(prefixes, value)
-    return prefixes
-
-
-def parse_addresses(value: Any) -> dict[Any, tuple[Address, ...]]:
-    """Return the pinned addresses per end of a link, by what the value calls its nodes.
-
-    `{"HOST1": "192.0.2.1"}`, or for file formats that only know text `"HOST1=192.0.2.1 ROUTER=…"`.
-    """
-    pairs: list[tuple[Any, str]]
-    if isinstance(value, str):
-        parts = [word.rpartition("=") for word in _words(value)]
-        if not all(equals for _, equals, _ in parts):
-            raise ValueError(f"addresses {shown(value)} is not NODE=ADDRESS, one or several")
-        pairs = [(node, word) for node, _, word in parts]
-    elif isinstance(value, Mapping):
-        pairs = [(node, address) for node, given in value.items() for address in _words(given)]
-    else:
-        raise ValueError(f"addresses {shown(value)} is not a mapping of nodes to addresses")
-    found: dict[Any, tuple[Address, ...]] = {}
-    for node, word in pairs:
-        address: Address = _parse(ipaddress.ip_address, word, "address")
-        found[node] = (*found.get(node, ()), address)
-        _one_per_family(found[node], value)
-    return found
-
-
 def parse_families(value: Any) -> tuple[int, ...]:
     """Return the address families, 4 and 6 in order: `4`, `"6"`, `(4, 6)`, `"4 6"`."""
-    words = _words(value)
-    if not words or not set(words) <= {"4", "6"}:
+    given = words(value)
+    if not given or not set(given) <= {"4", "6"}:
         raise ValueError(f"families {shown(value)} is not one or both of 4 and 6")
-    return tuple(sorted({int(word) for word in words}))
+    return tuple(sorted({int(word) for word in given}))
 
 
 #: Where a node is drawn, by the attributes that hold it: x and y, or as maps have it.
@@ -152,13 +138,28 @@ def parse_flag(value: Any) -> bool:
 KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
     "graph": {
         "families": parse_families,
+        "loopbacks": parse_flag,
         "name": _as_it_is,
         "packed": parse_flag,
         "pools": parse_prefixes,
+        "routes": parse_routing,
     },
-    "node": {"kind": parse_kind, "label": _as_it_is, "prefix": parse_prefixes},
-    "link": {"weight": parse_weight, "prefix": parse_prefixes, "addresses": parse_addresses},
+    "node": {
+        "kind": parse_kind,
+        "label": _as_it_is,
+        "loopback": parse_loopback,
+        "prefix": parse_prefixes,
+        "routes": parse_routes,
+    },
+    "link": {
+        "weight": parse_weight,
+        "prefix": parse_prefixes,
+        "addresses": parse_addresses,
+        "macs": parse_macs,
+    },
 }
+#: Words that are near a known attribute and mean something of their own.
+_OTHER_WORDS = {"packet", "packets", "router", "routers"}
 
 
 class Reader:
@@ -203,7 +204,13 @@ class Reader:
 
 
 def _misspelt(word: str, known: str) -> bool:
-    """Tell whether a word is a known one but for two letters at most, or one where it is short."""
+    """Tell whether a word is a known one but for two letters at most, or one where it is short.
+
+    Whoever misspells a word gets its first letter right, or swaps it with the second: `height` and
+    `eight` are not `weight`, nor is `find` a `kind`.
+    """
+    if word in _OTHER_WORDS or (word[:1] != known[0] and sorted(word[:2]) != sorted(known[:2])):
+        return False
     allowed = 2 if len(known) > 5 else 1 if len(known) > 3 else 0
     return abs(len(word) - len(known)) <= allowed and _edits(word, known) <= allowed
 
@@ -219,32 +226,3 @@ def _edits(a: str, b: str) -> int:
             if i and j and (x, a[i - 1]) == (b[j - 1], y):
                 row[-1] = min(row[-1], older[j - 1] + 1)
     return row[-1]
-
-
-def _words(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [word for word in re.split(r"[\s,;]+", value) if word]
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_word(word) for word in value]
-    return [_word(value)]
-
-
-def _word(value: Any) -> str:
-    """Return the text of what may be an address; others are shown as they are, and then refused."""
-    return str(value) if isinstance(value, str | Address | Prefix) else shown(value)
-
-
-def _parse(parser: Callable[[str], Any], word: str, what: str) -> Any:
-    try:
-        if "%" in word:
-            raise ValueError("a zone belongs to one machine")
-        return parser(word)
-    except ValueError as error:
-        reason = str(error).removeprefix(repr(word)).removeprefix(word).strip()
-        raise ValueError(f"{what} {shown(word)}: {one_line(reason)}") from None
-
-
-def _one_per_family(found: tuple[Prefix, ...] | tuple[Address, ...], value: Any) -> None:
-    versions = [one.version for one in found]
-    if len(set(versions)) < len(versions):
-        raise ValueError(f"{shown(value)} names more than one of a family")

@@ -5,35 +5,43 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
-from .attributes import Address, Kind, Prefix, Reader, position_of
+from .attributes import Address, Kind, Prefix, Reader, Routing, position_of
 from .errors import TopologyError, shown
 from .names import interface_name, label_of, node_names
-from .pins import link_name, long_name, pin_faults, unused_pins
+from .pin_values import PinnedRoutes
+from .pins import link_name, long_name, mac_faults, pin_faults, unused_pins
 
 if TYPE_CHECKING:
     import networkx as nx
 
 #: The kernel's limit of ports on one bridge (BR_MAX_PORTS in net/bridge/br_private.h), less one.
 SWITCH_LINKS = 1023
+#: The interface that every namespace has.
+LOOPBACK = "lo"
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """One end of a link. `weight` is the cost of leaving the node through it."""
+    """One end of a link, or the loopback interface of a router, which has none.
+
+    `weight` is the cost of leaving the node through it; `pinned` and `mac` are what the graph says.
+    """
 
     name: str
     altname: str | None
     node: str
-    link: int
+    link: int | None
     weight: float = 1.0
     pinned: tuple[Address, ...] = ()
+    mac: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node; `label` is what the graph calls it, `interfaces` are indices into the topology's."""
+    """A node; `label` is what the graph calls it, `interfaces` are indices of its ends of links."""
 
     name: str
     label: str
@@ -41,6 +49,8 @@ class Node:
     interfaces: tuple[int, ...]
     #: Where pictures show it, in units of the graph's own, y upwards.
     position: tuple[float, float] | None = None
+    #: The routes of its own that the graph gives it.
+    routes: PinnedRoutes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +62,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A broadcast domain: the interfaces of hosts and routers on it, and the switches that join them."""
+    """A broadcast domain: the interfaces of hosts and routers on it, and the switches that join them.
+
+    A router's loopback interface is alone on a segment of its own, whose prefix is its address.
+    """
 
     interfaces: tuple[int, ...]
     switches: tuple[str, ...] = ()
     pinned: tuple[Prefix, ...] = ()
+    loopback: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,8 @@ class Topology:
     """A checked graph.
 
     Interfaces and links are numbered in edge order; segments in the order in which the graph's nodes
-    complete them, so that a node added at the end changes the number of none.
+    complete them, so that a node added at the end changes the number of none. Loopback interfaces and
+    their segments come after all others, in the order of the routers.
     """
 
     name: str
@@ -77,6 +92,8 @@ class Topology:
     packed: bool | None = None
     #: Where automatic prefixes come from, instead of the usual pools.
     pools: tuple[Prefix, ...] = ()
+    #: Which routes nodes are given.
+    routing: Routing = Routing.COMPRESSED
     #: What the user should know, and what a reader may want to: neither is a fault.
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -101,7 +118,7 @@ def topology_from(
     given = reader.read("graph", "graph", attributes)
     builder.add_links()
     builder.add_nodes()
-    segments = builder.segments()
+    segments = builder.segments(given.get("loopbacks", False))
     titles = (label_of(one) for one in (name, given.get("name")) if one is not None)
     title = next(filter(str.strip, titles), "graph")
     if faults := dict.fromkeys(reader.faults + builder.faults):  # both directions of a link may have one
@@ -116,6 +133,7 @@ def topology_from(
         families=chosen,
         packed=given.get("packed"),
         pools=given.get("pools", ()),
+        routing=given.get("routes", Routing.COMPRESSED),
         warnings=(
             *(f"{one.name} has no links: nothing can reach it" for one in nodes if not one.interfaces),
             *unused_pins(segments, builder.interfaces, chosen),
@@ -144,6 +162,7 @@ class _Builder:
         self.of: dict[str, list[int]] = {name: [] for name in self.names.values()}
         self.kinds: dict[str, Kind] = {}
         self.pins: dict[str, tuple[Prefix, ...]] = {}
+        self.loopbacks: dict[str, tuple[Address, ...]] = {}
         self.link_pins: list[tuple[Prefix, ...]] = []
         if not self.names:
             self.faults.append("the graph has no nodes")
@@ -157,31 +176,34 @@ class _Builder:
                 continue
             given = self.reader.read("link", where, there)
             other = self.reader.read("link", where, back) if back is not there else given
-            addresses = {**other.get("addresses", {}), **given.get("addresses", {})}
-            pinned = self._pinned((a, b), addresses, where)
+            addresses, macs = (
+                self._by_node((a, b), {**other.get(key, {}), **given.get(key, {})}, f"{where}: {key}")
+                for key in ("addresses", "macs")
+            )
             index, ends = len(self.links), []
             for node, weight in ((a, given.get("weight", 1.0)), (b, other.get("weight", 1.0))):
-                ends.append(self._add_interface(self.names[node], index, weight, pinned.get(node, ())))
+                pins = addresses.get(node, ()), macs.get(node)
+                ends.append(self._add_interface(self.names[node], index, weight, *pins))
             self.links.append(Link((ends[0], ends[1])))
             self.link_pins.append((*given.get("prefix", ()), *other.get("prefix", ())))
 
-    def _pinned(
-        self, ends: tuple[Any, Any], addresses: dict[Any, tuple[Address, ...]], where: str
-    ) -> dict[Any, tuple[Address, ...]]:  # fmt: skip
-        """Return the addresses by node. A node may be called by its label, which may be the other's name."""
+    def _by_node(self, ends: tuple[Any, Any], pins: dict[Any, Any], where: str) -> dict[Any, Any]:
+        """Return pins by node. A node may be called by its label, which may be the other's name."""
         owners = {called[node]: node for called in (self.labels, self.names) for node in reversed(ends)}
         owners |= {node: node for node in ends}
         self.faults += [
-            f"{where}: addresses names {shown(stranger)}, which is not an end of it"
-            for stranger in addresses if stranger not in owners
+            f"{where} names {shown(stranger)}, which is not an end of it"
+            for stranger in pins if stranger not in owners
         ]  # fmt: skip
-        return {owners[key]: pins for key, pins in addresses.items() if key in owners}
+        return {owners[key]: pin for key, pin in pins.items() if key in owners}
 
-    def _add_interface(self, node: str, link: int, weight: float, pinned: tuple[Address, ...]) -> int:
+    def _add_interface(
+        self, node: str, link: int, weight: float, pinned: tuple[Address, ...], mac: str | None
+    ) -> int:  # fmt: skip
         name, altname = interface_name(node, len(self.of[node]))
         index = len(self.interfaces)
         self.of[node].append(index)
-        self.interfaces.append(Interface(name, altname, node, link, weight, pinned))
+        self.interfaces.append(Interface(name, altname, node, link, weight, pinned, mac))
         return index
 
     def add_nodes(self) -> None:
@@ -192,15 +214,21 @@ class _Builder:
             mine = tuple(self.of[name])
             kind = given.get("kind") or (Kind.HOST if len(mine) <= 1 else Kind.ROUTER)
             self.kinds[name] = kind
-            self.pins[name] = given.get("prefix", ())
+            self.pins[name], self.loopbacks[name] = given.get("prefix", ()), given.get("loopback", ())
+            routes = given.get("routes", {})
             if self.pins[name] and kind is not Kind.SWITCH:
                 self.faults.append(f"node {name}: a prefix belongs on a link or a switch, not on a {kind}")
+            if self.loopbacks[name] and kind is not Kind.ROUTER:
+                self.faults.append(f"node {name}: a loopback belongs on a router, not on a {kind}")
+            if routes and kind is Kind.SWITCH:
+                self.faults.append(f"node {name}: a switch has no routes")
             if kind is Kind.SWITCH and len(mine) > SWITCH_LINKS:
                 self.faults.append(f"switch {name}: {len(mine)} links; a bridge has at most {SWITCH_LINKS}")
-            self.nodes.append(Node(name, self.labels[node] or name, kind, mine, position_of(attributes)))
+            position = position_of(attributes)
+            self.nodes.append(Node(name, self.labels[node] or name, kind, mine, position, routes))
 
-    def segments(self) -> tuple[Segment, ...]:
-        """Return the broadcast domains, with their pins checked."""
+    def segments(self, loopbacks: bool) -> tuple[Segment, ...]:
+        """Return the broadcast domains, with their pins checked; `loopbacks`: with one for every router."""
         found = []
         for links, switches in sorted(self._domains(), key=self._completed):
             ends = [end for link in links for end in self.links[link].ends]
@@ -211,8 +239,19 @@ class _Builder:
             for end in ends:
                 if self.interfaces[end].pinned and self.interfaces[end].node in switches:
                     self.faults.append(f"{long_name(self.interfaces[end])}: a switch has no addresses")
+            self.faults += mac_faults([self.interfaces[end] for end in ends])
+        found += self._loopbacks(loopbacks)
         self.faults += pin_faults(found, self.interfaces)
         return tuple(found)
+
+    def _loopbacks(self, everywhere: bool) -> Iterator[Segment]:
+        """Make the routers' loopback interfaces, and yield their segments."""
+        for name, kind in self.kinds.items():
+            pinned = self.loopbacks[name]
+            if kind is Kind.ROUTER and (everywhere or pinned):
+                prefixes = tuple(ip_network(address) for address in pinned)
+                yield Segment((len(self.interfaces),), pinned=prefixes, loopback=True)
+                self.interfaces.append(Interface(LOOPBACK, None, name, None, 0.0, pinned))
 
     def _completed(self, domain: tuple[list[int], list[str]]) -> int:
         """Return the position in the graph of the node that made a domain's first link complete."""
@@ -236,7 +275,7 @@ class _Builder:
                     if self.kinds[name] is Kind.SWITCH and name not in switches:
                         switches[name] = None
                         more = [self.interfaces[i].link for i in self.of[name]]
-                        queue += [one for one in more if one not in seen]
+                        queue += [one for one in more if one is not None and one not in seen]
                         seen.update(more)
             yield sorted(links), list(switches)
 

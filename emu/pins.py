@@ -18,13 +18,15 @@ def link_name(first: str, second: str) -> str:
 
 def long_name(interface: Interface) -> str:
     """Return an interface's name with its node's in it."""
-    return interface.altname or interface.name
+    return interface.altname or (interface.name if interface.link is not None else f"{interface.node}'s lo")
 
 
 def segment_name(segment: Segment, interfaces: Sequence[Interface]) -> str:
-    """Return what to call a segment: by its first switch, or by its link's two ends."""
+    """Return what to call a segment: by its first switch, its link's two ends, or its router."""
     if segment.switches:
         return f"switch {segment.switches[0]}"
+    if segment.loopback:
+        return f"loopback of {interfaces[segment.interfaces[0]].node}"
     first, second = (interfaces[end].node for end in segment.interfaces)
     return link_name(first, second)
 
@@ -48,6 +50,14 @@ def pin_faults(segments: Sequence[Segment], interfaces: Sequence[Interface]) -> 
                     yield f"{long_name(owner)} and {long_name(interface)} both have address {address}"
 
 
+def mac_faults(interfaces: Sequence[Interface]) -> Iterator[str]:
+    """Yield a line for each MAC address that two interfaces of a segment have, those of switches included."""
+    owners: dict[str, Interface] = {}
+    for one in interfaces:
+        if one.mac is not None and (owner := owners.setdefault(one.mac, one)) is not one:
+            yield f"{long_name(owner)} and {long_name(one)} are on one segment and both have MAC {one.mac}"
+
+
 def unused_pins(
     segments: Sequence[Segment], interfaces: Sequence[Interface], families: Sequence[int]
 ) -> Iterator[str]:  # fmt: skip
@@ -55,7 +65,8 @@ def unused_pins(
     for segment in segments:
         if segment.pinned and not {prefix.version for prefix in segment.pinned} & set(families):
             place = segment_name(segment, interfaces)
-            yield f"{place}: prefix {segment.pinned[0]} is unused, as the network has IPv{families[0]} only"
+            what = "address" if segment.loopback else "prefix"
+            yield f"{place}: {what} {segment.pinned[0]} is unused, as the network has IPv{families[0]} only"
 
 
 def _of_family(segment: Segment, version: int) -> Prefix | None:

@@ -81,6 +81,8 @@ class InterfacePlan:
     peer: tuple[str, str]
     addresses: tuple[InterfaceAddress, ...]
     weight: float
+    #: Its MAC address; None leaves it to the kernel.
+    mac: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class Plan:
     segments: tuple[SegmentPlan, ...]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    #: Node and name of the interfaces whose links carried nothing when routes were last computed.
+    down: tuple[tuple[str, str], ...] = ()
 
     def node(self, name: str) -> NodePlan:
         """Return the node of that name; KeyError when there is none."""
@@ -140,6 +144,13 @@ class Plan:
             if node.name == name:
                 return node
         raise KeyError(name)
+
+    def addresses_of(self, node: NodePlan) -> tuple[InterfaceAddress, ...]:
+        """Return a node's addresses, IPv4 before IPv6, and of each family last those that are `down`."""
+        if not self.down:
+            return node.addresses
+        down = {a for one in node.interfaces if (node.name, one.name) in self.down for a in one.addresses}
+        return tuple(sorted(node.addresses, key=lambda address: (address.version, address in down)))
 
     def to_json(self) -> str:
         """Return the plan as JSON, which `Plan.from_json` reads back to an equal plan.
@@ -167,6 +178,7 @@ class Plan:
             segments=tuple(_segment_from(segment) for segment in data["segments"]),
             warnings=tuple(data["warnings"]),
             notes=tuple(data["notes"]),
+            down=tuple(_pair(end) for end in data["down"]),
         )
 
 

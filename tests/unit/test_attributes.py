@@ -12,16 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emu.attributes import (
-    KNOWN,
-    Kind,
-    Reader,
-    parse_addresses,
-    parse_families,
-    parse_kind,
-    parse_prefixes,
-    parse_weight,
-)
+from emu.attributes import KNOWN, Kind, Reader, parse_families, parse_kind, parse_routing, parse_weight
+from emu.pin_values import parse_addresses, parse_loopback, parse_macs, parse_prefixes, parse_routes
 
 #: What graphs of other people carry; see also test_graph.
 FOREIGN = [
@@ -29,6 +21,10 @@ FOREIGN = [
     "length", "type", "color", "colour", "capacity", "bandwidth", "delay", "cost", "size", "shape",
     "x", "y", "Country", "Internal", "LinkLabel", "LinkSpeed", "title", "value", "key", "source",
     "target", "community", "bipartite", "layer", "subset", "asn", "level", "width", "max",
+    "height", "eight", "freight", "find", "mind", "table", "suffix", "notes", "votes", "tools", "hacks",
+    "router", "routers", "packet", "packets", "demands", "stats", "ecmp_fwd",
+    "Latitude", "Longitude", "hyperedge", "Network", "GeoLocation", "DateObtained", "NetworkDate", "Layer",
+    "Note", "Backbone", "Commercial", "Provenance",
 ]  # fmt: skip
 
 
@@ -160,6 +156,122 @@ def test_addresses_that_cannot_be(value: Any, reason: str) -> None:
         parse_addresses(value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "A=02:00:00:00:00:01 B=02-00-00-00-00-0A",
+        {"A": "02:00:00:00:00:01", "B": "02:00:00:00:00:0A"},
+        {"A": ["02:00:00:00:00:01"], "B": ("02:00:00:00:00:0a",)},
+    ],
+    ids=repr,
+)
+def test_macs_per_node(value: Any) -> None:
+    assert parse_macs(value) == {"A": "02:00:00:00:00:01", "B": "02:00:00:00:00:0a"}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("02:00:00:00:00:01", "not NODE=MAC"),
+        (7, "not a mapping"),
+        ({"A": "02:00:00:00:00"}, "'02:00:00:00:00' is not six bytes"),
+        ({"A": 2}, "'2' is not six bytes"),
+        ({"A": "01:00:00:00:00:01"}, "single interface"),
+        ({"A": "ff:ff:ff:ff:ff:ff"}, "single interface"),
+        ({"A": "00:00:00:00:00:00"}, "single interface"),
+        ("A=02:00:00:00:00:01 A=02:00:00:00:00:02", "more than one MAC"),
+    ],
+)
+def test_macs_that_cannot_be(value: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_macs(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "default=192.0.2.1,default=192.0.2.2 default=2001:db8::1 198.18.0.0/15=unreachable "
+        "203.0.113.9=192.0.2.3",
+        {
+            "default": ["192.0.2.1", "192.0.2.2", "2001:db8::1"],
+            "198.18.0.0/15": "unreachable",
+            ipaddress.ip_address("203.0.113.9"): "192.0.2.3",
+        },
+        {
+            "0.0.0.0/0": "192.0.2.1 192.0.2.2 192.0.2.1",
+            "::/0": ipaddress.ip_address("2001:db8::1"),
+            ipaddress.ip_network("198.18.0.0/15"): ["unreachable"],
+            "203.0.113.9/32": "192.0.2.3",
+        },
+    ],
+    ids=repr,
+)
+def test_routes_by_destination(value: Any) -> None:
+    found = {str(prefix): " ".join(map(str, hops)) for prefix, hops in parse_routes(value).items()}
+    assert found == {
+        "0.0.0.0/0": "192.0.2.1 192.0.2.2", "::/0": "2001:db8::1", "198.18.0.0/15": "",
+        "203.0.113.9/32": "192.0.2.3",
+    }  # fmt: skip
+
+
+def test_an_unreachable_default_is_one_of_both_families() -> None:
+    assert list(map(str, parse_routes("default=unreachable"))) == ["0.0.0.0/0", "::/0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("192.0.2.0/24", "not DESTINATION=NEXT-HOP"),
+        ("192.0.2.0/24 via 192.0.2.1", "not DESTINATION=NEXT-HOP"),
+        (7, "not a mapping"),
+        ({"203.0.113.1/24": "192.0.2.1"}, "destination '203.0.113.1/24': has host bits set"),
+        ({"203.0.113.0/24": "ROUTER"}, "next hop 'ROUTER'"),
+        ({"203.0.113.0/24": "fe80::1%eth0"}, "zone"),
+        ({"203.0.113.0/24": None}, "next hop 'None'"),
+        ({"203.0.113.0/24": "2001:db8::1"}, "of the other family, IPv6"),
+        ({"203.0.113.0/24": ["192.0.2.1", "unreachable"]}, "not both"),
+        ({"203.0.113.0/24": ["unreachable", "192.0.2.1"]}, "not both"),
+        ({"224.0.0.0/4": "192.0.2.1"}, "not routed"),
+        ({"127.0.0.1": "192.0.2.1"}, "not routed"),
+        ({7: "192.0.2.1"}, "destination '7'"),
+    ],
+)
+def test_routes_that_cannot_be(value: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_routes(value)
+
+
+def test_loopbacks_of_both_families() -> None:
+    assert list(map(str, parse_loopback("192.0.2.1 2001:db8::1"))) == ["192.0.2.1", "2001:db8::1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("", "empty"),
+        ("192.0.2.1 192.0.2.2", "more than one of a family"),
+        ("192.0.2.1/32", "does not appear"),
+        (True, "'True': does not appear"),
+        ("127.0.0.1", "no interface can have"),
+        ("fe80::1", "no interface can have"),
+    ],
+)
+def test_loopbacks_that_no_router_can_have(value: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_loopback(value)
+
+
+@pytest.mark.parametrize("value", ["compressed", "FULL", "hosts", "none"])
+def test_which_routes_there_are(value: str) -> None:
+    assert parse_routing(value) == value.lower()
+
+
+@pytest.mark.parametrize("value", ["some", 4, [], True, {"default": "192.0.2.1"}])
+def test_unknown_routes_are_told_the_known_ones(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"unknown routes .*known are compressed, full, hosts, none"):
+        parse_routing(value)
+
+
 @pytest.mark.parametrize("value", [(4, 6), [6, 4], {"4", "6"}, "4 6", "6,4", ("4", 6, 4)], ids=repr)
 def test_both_families(value: Any) -> None:
     assert parse_families(value) == (4, 6)
@@ -205,6 +317,13 @@ def test_one_line_names_what_was_left_alone() -> None:
         ("link", "prefixs", "prefix"),
         ("link", "address", "addresses"),
         ("link", "adresses", "addresses"),
+        ("link", "ewight", "weight"),
+        ("link", "mac", "macs"),
+        ("node", "loopbak", "loopback"),
+        ("node", "loopbacks", "loopback"),
+        ("node", "route", "routes"),
+        ("graph", "loopback", "loopbacks"),
+        ("graph", "pool", "pools"),
         ("graph", "familes", "families"),
         ("graph", "Name", "name"),
     ],

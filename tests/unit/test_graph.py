@@ -250,7 +250,7 @@ def test_overlapping_prefixes(second: str) -> None:
             "a-veth0: address 192.0.2.255 is the broadcast address of 192.0.2.0/24",
         ),
         ({"addresses": {"c": "192.0.2.1"}}, "link a--b: addresses names 'c', which is not an end of it"),
-        ({"addresses": 5}, "link a--b: addresses 5 is not a mapping of nodes to addresses"),
+        ({"addresses": 5}, "link a--b: addresses 5 is not a mapping, or the text NODE=ADDRESS"),
         ({"weight": -1}, "link a--b: weight -1 is not a finite number above zero"),
         ({"weight": 0}, "link a--b: weight 0 is not a finite number above zero"),
         ({"weight": float("nan")}, "link a--b: weight nan is not a finite number above zero"),
