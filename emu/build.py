@@ -28,8 +28,9 @@ def hosts_file(plan: Plan) -> str:
     """Return `/etc/hosts` for all nodes: every address of a node, under its name."""
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     lines += [
-        f"{address.ip} {' '.join(host_names(node.name))}" for node in plan.nodes for address in node.addresses
-    ]
+        f"{address.ip} {' '.join(host_names(node.name))}"
+        for node in plan.nodes for address in plan.addresses_of(node)
+    ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .ping import PingResults
     from .plugin_manager import PluginManager
+    from .reroute import Rerouting
 
 
 class Network:
@@ -61,6 +62,7 @@ class Network:
         self._sockets = Sockets()
         self._nodes: dict[str, NodePlan] = {}
         self._owned = True
+        self._version = 0
 
     def _plan_here(self, graph: nx.Graph, families: tuple[int, ...] | None) -> Plan:
         """Return the plan of a graph, without IPv6 on a kernel that has none unless nothing is left."""
@@ -82,6 +84,7 @@ class Network:
         frame = sandbox.ask("get")
         network = cls(Plan.from_json(frame.blob))
         network._sandbox, network._owned = sandbox, False
+        network._version = frame.message["version"]
         network._know_nodes()
         return network
 
@@ -122,7 +125,7 @@ class Network:
             self._arrange(sandbox)
             build(sandbox, self.plan)
             self._know_nodes()
-            sandbox.ask("put", self.plan.to_json().encode(), version=0)
+            self._version = sandbox.ask("put", self.plan.to_json().encode(), version=0).message["version"]
             self.plugins.call("emu_network_started", network=self)
             if detached:
                 sandbox.ask("detach")
@@ -147,6 +150,37 @@ class Network:
 
     def _know_nodes(self) -> None:
         self._nodes = {node.name: node for node in self.plan.nodes}
+
+    def refresh(self) -> None:
+        """Take over the plan as others, such as another prompt, have changed it since."""
+        frame = self.sandbox.ask("get", known=self._version)
+        if frame.message["version"] != self._version:
+            self.plan, self._version = Plan.from_json(frame.blob), frame.message["version"]
+            self._know_nodes()
+
+    def replace_plan(self, plan: Plan) -> bool:
+        """Make `plan` the network's, for every prompt; False when somebody else has changed it meanwhile.
+
+        Nothing of the network itself is changed.
+        """
+        answer = self.sandbox.ask("put", plan.to_json().encode(), version=self._version).message
+        if answer["stored"]:
+            self.plan, self._version = plan, answer["version"]
+            self._know_nodes()
+        return bool(answer["stored"])
+
+    def reroute(self, *, dry_run: bool = False) -> Rerouting:
+        """Make all routes those over the links that work now; see `emu.reroute.reroute`.
+
+        Args:
+            dry_run: only find out what would be changed.
+
+        Raises:
+            KernelError: the kernel refused a route; the others are as before.
+        """
+        from .reroute import reroute
+
+        return reroute(self, dry_run=dry_run)
 
     def close(self) -> None:
         """End the network, or let go of it when it was attached to or detached. Twice is fine.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from .network import Network
-    from .plan import NodePlan
+    from .plan import NodePlan, Plan
 
 _SOCKETS = {
     4: (socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
@@ -198,7 +198,7 @@ def ping_all(
     pairs = [(names[i], names[k]) for i, k in _pairs(len(nodes), sample, seed)]
     probes: list[Probe] = []
     for version in families:
-        addresses = {node.name: _first_address(node, version) for node in nodes}
+        addresses = {node.name: _first_address(network.plan, node, version) for node in nodes}
         probes += [Probe(source, target, version, addresses[target]) for source, target in pairs]
         neighbours = neighbours_for(network.plan, version, pairs)
         if len(neighbours) > LEARNED:
@@ -226,9 +226,9 @@ def _families(network: Network, family: int | None, timeout: float, sample: int 
     return (family,)
 
 
-def _first_address(node: NodePlan, family: int) -> str:
+def _first_address(plan: Plan, node: NodePlan, family: int) -> str:
     """Return the address of a family that the node's name stands for first, or an empty text."""
-    return next((str(one.ip) for one in node.addresses if one.version == family), "")
+    return next((str(one.ip) for one in plan.addresses_of(node) if one.version == family), "")
 
 
 def _pairs(count: int, sample: int | None, seed: int) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,7 @@ import pkgutil
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     import click
     import networkx as nx
 
+    from .addressing import Addressing
+    from .graph import Topology
     from .plan import Plan
+    from .routes import Route
 
 T = TypeVar("T")
 
@@ -281,7 +284,6 @@ class PluginManager:
         from .addressing import assign_addresses
         from .graph import topology_from
         from .plan import compile_plan
-        from .routing import compute_routes
 
         if not isinstance(graph, nx.Graph):
             raise UsageError(f"plan {shown(graph)}: it is not a networkx graph")
@@ -292,11 +294,17 @@ class PluginManager:
             lambda topology: (
                 self.call("emu_assign_addresses", topology=topology) or assign_addresses(topology)
             ),
-            lambda topology, addressing: (
-                self.call("emu_compute_routes", topology=topology, addressing=addressing)
-                or compute_routes(topology, addressing)
-            ),
+            self.routes,
         )
+
+    def routes(self, topology: Topology, addressing: Addressing) -> Mapping[str, Iterable[Route]]:
+        """Return every node's routes: those of a plugin, or shortest paths."""
+        from .routing import compute_routes
+
+        found: Mapping[str, Iterable[Route]] | None = self.call(
+            "emu_compute_routes", topology=topology, addressing=addressing
+        )
+        return found or compute_routes(topology, addressing)
 
 
 @functools.cache

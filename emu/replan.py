@@ -1,0 +1,176 @@
+"""From a plan back to the graph it was made of, and to the routes over what works of it now. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+from .addressing import Addressing
+from .attributes import Prefix
+from .graph import Interface, Link, Node, Segment, Topology
+from .plan import NodePlan, Plan
+from .routes import Route, RouteTable
+
+#: What computes routes: `emu.routing.compute_routes`, or a plugin.
+Router = Callable[[Topology, Addressing], Mapping[str, Iterable[Route]]]
+#: An interface: its node and its name.
+End = tuple[str, str]
+
+#: Prefixes that stand for nothing, for segments that share their own with another: of "this network"
+#: (RFC 1122, section 3.2.1.3) and of what is discarded (RFC 6666).
+_NOWHERE: dict[int, Prefix] = {4: ipaddress.IPv4Network("0.0.0.0/8"), 6: ipaddress.IPv6Network("100::/64")}
+
+
+def topology_of(plan: Plan) -> Topology:
+    """Return the topology of a plan, in which every prefix and every address is pinned."""
+    planned = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
+    numbers: dict[End, int] = {}
+    interfaces: list[Interface] = []
+    for number, link in enumerate(plan.links):
+        for end in link.ends:
+            one = planned[end]
+            numbers[end] = len(interfaces)
+            pinned = tuple(address.ip for address in one.addresses)
+            interfaces.append(Interface(one.name, one.altname, end[0], number, one.weight, pinned))
+    return Topology(
+        name=plan.name,
+        nodes=tuple(_node(node, numbers) for node in plan.nodes),
+        interfaces=tuple(interfaces),
+        links=tuple(Link((numbers[link.ends[0]], numbers[link.ends[1]])) for link in plan.links),
+        segments=tuple(
+            Segment(tuple(numbers[end] for end in one.interfaces), one.switches, one.prefixes)
+            for one in plan.segments
+        ),
+        families=plan.families,
+        warnings=plan.warnings,
+        notes=plan.notes,
+    )
+
+
+def _node(node: NodePlan, numbers: Mapping[End, int]) -> Node:
+    ends = tuple(numbers[node.name, one.name] for one in node.interfaces if (node.name, one.name) in numbers)
+    return Node(node.name, node.label, node.kind, ends, node.position)
+
+
+def addressing_of(plan: Plan) -> Addressing:
+    """Return the addressing of a plan, by the numbers that `topology_of` gives."""
+    planned = {(node.name, one.name): one.addresses for node in plan.nodes for one in node.interfaces}
+    return Addressing(
+        tuple(segment.prefixes for segment in plan.segments),
+        tuple(planned[end] for link in plan.links for end in link.ends),
+    )
+
+
+def rerouted(plan: Plan, down: Collection[End], route: Router) -> Plan:
+    """Return the plan with the routes over what works.
+
+    Args:
+        plan: the whole network.
+        down: interfaces that carry nothing; their links are out at both ends.
+        route: what computes the routes.
+    """
+    topology, addressing = topology_of(plan), addressing_of(plan)
+    out = _links_out(plan, set(down))
+    parts, prefixes = _parts(topology, addressing, out)
+    nowhere = {prefix for pair in prefixes for prefix in pair if prefix.overlaps(_NOWHERE[prefix.version])}
+    tables = route(
+        dataclasses.replace(topology, segments=tuple(parts)),
+        Addressing(tuple(prefixes), addressing.addresses),
+    )
+    ends = tuple(sorted(end for number in out for end in plan.links[number].ends))
+    nodes = []
+    losers = {name for name, _ in ends}
+    for node in plan.nodes:
+        table = RouteTable.of(tables.get(node.name, ()))
+        if nowhere or node.name in losers:
+            # The kernel makes the route to a link's own prefix, also when the link comes back.
+            table = _without(table, nowhere | {address.network for address in node.addresses})
+        nodes.append(dataclasses.replace(node, routes=table))
+    return dataclasses.replace(plan, nodes=tuple(nodes), down=ends)
+
+
+def _links_out(plan: Plan, down: set[End]) -> set[int]:
+    """Return the numbers of the links of which an end is down."""
+    return {number for number, link in enumerate(plan.links) if not down.isdisjoint(link.ends)}
+
+
+def _without(table: RouteTable, prefixes: Collection[Prefix]) -> RouteTable:
+    """Return a table without the routes to some prefixes."""
+    unwanted = {(one.version, one.network_address.packed, one.prefixlen) for one in prefixes}
+    groups = []
+    for group in table.groups:
+        kept = [
+            address + bytes([length])
+            for address, length in group.packed() if (group.version, address, length) not in unwanted
+        ]  # fmt: skip
+        if kept:
+            groups.append(dataclasses.replace(group, destinations=b"".join(kept)))
+    return RouteTable(groups)
+
+
+def _parts(
+    topology: Topology, addressing: Addressing, out: set[int]
+) -> tuple[list[Segment], list[tuple[Prefix, ...]]]:  # fmt: skip
+    """Return the segments that still carry packets, with their prefixes.
+
+    A segment whose switches are cut off from each other is several; the largest keeps the prefix for
+    other nodes to reach, since one prefix cannot be in two places.
+    """
+    working = [number not in out for number in range(len(topology.links))]
+    ports = {node.name: node.interfaces for node in topology.nodes}
+    segments: list[Segment] = []
+    prefixes: list[tuple[Prefix, ...]] = []
+    spare = {version: _subnets(prefix) for version, prefix in _NOWHERE.items()}
+    for segment, own in zip(topology.segments, addressing.prefixes, strict=True):
+        parts = sorted(_parts_of(topology, ports, segment, working), key=lambda part: -len(part.interfaces))
+        for number, part in enumerate(parts):
+            segments.append(part)
+            prefixes.append(tuple(next(spare[one.version]) for one in own) if number else own)
+    return segments, prefixes
+
+
+def _subnets(prefix: Prefix) -> Iterator[Prefix]:
+    yield from prefix.subnets(new_prefix=prefix.max_prefixlen)
+
+
+def _parts_of(
+    topology: Topology, ports: Mapping[str, tuple[int, ...]], segment: Segment, working: list[bool]
+) -> Iterator[Segment]:
+    """Yield the parts of a segment that working links hold together."""
+    if not segment.switches:
+        if all(working[topology.interfaces[end].link] for end in segment.interfaces):
+            yield segment
+        return
+    neighbours: dict[str, list[str]] = {name: [] for name in segment.switches}
+    members: dict[str, list[int]] = {name: [] for name in segment.switches}
+    for name in segment.switches:
+        for end in ports[name]:
+            link = topology.interfaces[end].link
+            other = sum(topology.links[link].ends) - end
+            owner = topology.interfaces[other].node
+            if working[link] and owner in neighbours:
+                neighbours[name].append(owner)
+            elif working[link]:
+                members[name].append(other)
+    for switch_names in _connected(neighbours):
+        found = {end for name in switch_names for end in members[name]}
+        if found:
+            order = tuple(end for end in segment.interfaces if end in found)
+            yield Segment(order, tuple(switch_names), segment.pinned)
+
+
+def _connected(neighbours: Mapping[str, list[str]]) -> Iterator[list[str]]:
+    """Yield the names that are joined with each other, part by part."""
+    seen: set[str] = set()
+    for first in neighbours:
+        if first in seen:
+            continue
+        seen.add(first)
+        part = [first]
+        for name in part:
+            for other in neighbours[name]:
+                if other not in seen:
+                    seen.add(other)
+                    part.append(other)
+        yield part
