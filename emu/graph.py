@@ -274,8 +274,9 @@ class _Builder:
                 for name in (self.interfaces[end].node for end in self.links[link].ends):
                     if self.kinds[name] is Kind.SWITCH and name not in switches:
                         switches[name] = None
-                        more = [self.interfaces[i].link for i in self.of[name]]
-                        queue += [one for one in more if one is not None and one not in seen]
+                        ends = (self.interfaces[i].link for i in self.of[name])
+                        more = [one for one in ends if one is not None]
+                        queue += [one for one in more if one not in seen]
                         seen.update(more)
             yield sorted(links), list(switches)
 

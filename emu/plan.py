@@ -9,66 +9,21 @@ import dataclasses
 import functools
 import ipaddress
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from .addressing import Addressing, InterfaceAddress, assign_addresses
-from .attributes import Kind, Prefix
+from .attributes import Kind, Prefix, Routing
 from .graph import Topology
-from .routes import NextHop, Route, RouteGroup, RouteTable
+from .path_lengths import MOST, PathLength, longest_path
+from .pin_values import UNREACHABLE, PinnedRoutes, parse_routes
+from .pinned_routes import Router, routes_for, unanswered_hops
+from .routes import NextHop, RouteGroup, RouteTable
 from .routing import compute_routes
-
-#: Settings that a new namespace may have inherited from the outer host, and that a network rests on.
-#: IPv4's `conf` is inherited from it by default, IPv6's where net.core.devconf_inherit_init_net says so.
-#: All have the kernel's own default, but for what is said. A router on a shared segment must neither
-#: redirect nor be redirected, or routes would drift; a multipath route spreads by layer-4 flow
-#: (net/ipv4/route.c, fib_multipath_hash).
-_IPV4 = {
-    **{
-        f"net/ipv4/conf/{scope}/{key}": "0"
-        for scope in ("all", "default")
-        for key in (
-            "rp_filter", "accept_redirects", "send_redirects", "secure_redirects", "arp_ignore",
-            "arp_announce", "arp_filter", "proxy_arp", "proxy_arp_pvlan", "accept_local", "route_localnet",
-            # What happens when a link fails or an address goes (systemd changes the second).
-            "ignore_routes_with_linkdown", "promote_secondaries",
-            # A broadcast stays on its segment.
-            "bc_forwarding",
-        )
-    },
-    "net/ipv4/fib_multipath_hash_policy": "1",
-    # Every error is reported, not six and then one a second: traceroute lives on them. (Without limit,
-    # `icmp_ratelimit` would not do: "net unreachable" has a limit of its own that the mask lifts too.)
-    "net/ipv4/icmp_ratemask": "0",
-}  # fmt: skip
-#: Without duplicate address detection an address works 4 ms after its link is up, else after 2 s. Router
-#: advertisements count for nothing. A link-local address is there, made from the MAC address: next hops
-#: need it. Fewer hops than 64 would not do for large networks.
-_IPV6 = {
-    **{
-        f"net/ipv6/conf/{scope}/{key}": value
-        for scope in ("all", "default")
-        for key, value in (
-            ("disable_ipv6", "0"), ("accept_dad", "0"), ("dad_transmits", "0"),
-            ("accept_ra", "0"), ("accept_redirects", "0"), ("use_tempaddr", "0"), ("addr_gen_mode", "0"),
-            ("hop_limit", "64"), ("proxy_ndp", "0"),
-            # What happens when a link fails.
-            ("ignore_routes_with_linkdown", "0"), ("keep_addr_on_down", "0"),
-        )
-    },
-    # It is made with the namespace: what `default` was then is already in it.
-    "net/ipv6/conf/lo/disable_ipv6": "0",
-    "net/ipv6/fib_multipath_hash_policy": "1",
-    "net/ipv6/icmp/ratelimit": "0",
-}  # fmt: skip
-_NO_IPV6 = {f"net/ipv6/conf/{scope}/disable_ipv6": "1" for scope in ("all", "default")}
+from .sysctls import settings_for
 
 _RING_NOTE = "switches form a ring: they take some seconds to agree on the links to leave unused"
-FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
-#: What an interface takes over when it is made; writing the above changes it too, but only when that
-#: was different before.
-_FORWARDING_LATER = {4: "net/ipv4/conf/default/forwarding", 6: "net/ipv6/conf/default/forwarding"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +54,16 @@ class NodePlan:
     spanning_tree: bool = False
     #: Where pictures show it, where the graph says so.
     position: tuple[float, float] | None = None
+    #: The addresses of `lo`, besides the usual ones.
+    loopback: tuple[InterfaceAddress, ...] = ()
+    #: Which of the routes the graph gave.
+    pinned_routes: PinnedRoutes = dataclasses.field(default_factory=dict)
 
     @property
     def addresses(self) -> tuple[InterfaceAddress, ...]:
-        """All addresses of the node, IPv4 before IPv6."""
-        return tuple(
-            sorted((a for one in self.interfaces for a in one.addresses), key=lambda address: address.version)
-        )
+        """All addresses of the node, IPv4 before IPv6; of each the loopback's, which its name stands for."""
+        links = (address for one in self.interfaces for address in one.addresses)
+        return tuple(sorted((*self.loopback, *links), key=lambda address: address.version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +95,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     #: Node and name of the interfaces whose links carried nothing when routes were last computed.
     down: tuple[tuple[str, str], ...] = ()
+    #: Which routes nodes were given.
+    routing: Routing = Routing.COMPRESSED
 
     def node(self, name: str) -> NodePlan:
         """Return the node of that name; KeyError when there is none."""
@@ -179,21 +139,29 @@ class Plan:
             warnings=tuple(data["warnings"]),
             notes=tuple(data["notes"]),
             down=tuple(_pair(end) for end in data["down"]),
+            routing=Routing(data["routing"]),
         )
 
 
 def compile_plan(
     topology: Topology,
     assign: Callable[[Topology], Addressing] = assign_addresses,
-    route: Callable[[Topology, Addressing], Mapping[str, Iterable[Route]]] = compute_routes,
+    route: Router = compute_routes,
 ) -> Plan:
     """Return the plan of a topology, with other ways to address and to route where they are given.
 
     Raises:
         PlanError: when addresses run out.
+        TopologyError: the graph has routes of its own that cannot be.
     """
     addressing = assign(topology)
-    routes = route(topology, addressing)
+    routes = routes_for(topology, addressing, route)
+    length = longest_path(topology)
+    loopbacks = {
+        topology.interfaces[end].node: addressing.addresses[end]
+        for segment in topology.segments if segment.loopback for end in segment.interfaces
+    }  # fmt: skip
+    macs = _macs(topology)
     ringed = _switches_on_rings(topology)
     return Plan(
         name=topology.name,
@@ -205,13 +173,15 @@ def compile_plan(
                 kind=node.kind,
                 interfaces=tuple(
                     # The loopback interface has index 1.
-                    _interface(topology, addressing, number, index)
+                    _interface(topology, addressing, number, index, macs[number])
                     for index, number in enumerate(node.interfaces, start=2)
                 ),
-                routes=RouteTable.of(routes.get(node.name, ())),
-                settings=_settings(node.kind, topology.families),
+                routes=routes[node.name],
+                settings=settings_for(node.kind, topology.families, length.hops),
                 spanning_tree=node.name in ringed,
                 position=node.position,
+                loopback=loopbacks.get(node.name, ()),
+                pinned_routes=node.routes,
             )
             for node in topology.nodes
         ),
@@ -219,16 +189,49 @@ def compile_plan(
         segments=tuple(
             SegmentPlan(prefixes, tuple(_end(topology, end) for end in segment.interfaces), segment.switches)
             for segment, prefixes in zip(topology.segments, addressing.prefixes, strict=True)
+            if not segment.loopback
         ),
-        warnings=topology.warnings,
+        warnings=(*topology.warnings, *unanswered_hops(topology, addressing), *_too_long(length)),
         notes=topology.notes + ((_RING_NOTE,) if ringed else ()),
+        routing=topology.routing,
     )
 
 
-def _interface(topology: Topology, addressing: Addressing, number: int, index: int) -> InterfacePlan:
+def _interface(
+    topology: Topology, addressing: Addressing, number: int, index: int, mac: str | None
+) -> InterfacePlan:  # fmt: skip
     one = topology.interfaces[number]
     addresses = addressing.addresses[number]
-    return InterfacePlan(one.name, one.altname, index, _peer(topology, number), addresses, one.weight)
+    return InterfacePlan(one.name, one.altname, index, _peer(topology, number), addresses, one.weight, mac)
+
+
+def _macs(topology: Topology) -> dict[int, str | None]:
+    """Return each interface's MAC address: the graph's, else one of the node's and its own number.
+
+    They are locally administered (the second bit of the first byte, IEEE 802), the same in each run,
+    and so are the IPv6 link-local addresses made of them and the switch that is a spanning tree's root.
+    """
+    pinned = {one.mac for one in topology.interfaces}
+    found: dict[int, str | None] = {}
+    for count, node in enumerate(topology.nodes, start=1):
+        for position, number in enumerate(node.interfaces):
+            own = (mac for first in range(2, 256, 4) if (mac := _mac(first, count, position)) not in pinned)
+            found[number] = topology.interfaces[number].mac or next(own, None)
+    return found
+
+
+def _mac(first: int, node: int, position: int) -> str | None:
+    """Return the address of a number in six bytes, None where they do not hold it."""
+    if node >> 24 or position >> 16:
+        return None
+    return (bytes([first]) + node.to_bytes(3, "big") + position.to_bytes(2, "big")).hex(":")
+
+
+def _too_long(length: PathLength) -> tuple[str, ...]:
+    if length.least < MOST:
+        return ()
+    reach = f"no packet crosses more than {MOST - 1}, as its TTL or hop limit ends at {MOST}"
+    return (f"the longest path crosses {length.least} routers, and {reach}",)
 
 
 def _end(topology: Topology, number: int) -> tuple[str, str]:
@@ -237,7 +240,9 @@ def _end(topology: Topology, number: int) -> tuple[str, str]:
 
 
 def _peer(topology: Topology, number: int) -> tuple[str, str]:
-    first, second = topology.links[topology.interfaces[number].link].ends
+    link = topology.interfaces[number].link
+    assert link is not None
+    first, second = topology.links[link].ends
     return _end(topology, second if number == first else first)
 
 
@@ -250,15 +255,6 @@ def _switches_on_rings(topology: Topology) -> set[str]:
         if 0 < len(segment.switches) <= between_switches:
             found.update(segment.switches)
     return found
-
-
-def _settings(kind: Kind, families: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
-    """Return a node's sysctls. Forwarding comes first: writing it resets others."""
-    forwards = "1" if kind is Kind.ROUTER else "0"
-    ipv6 = 6 in families and kind is not Kind.SWITCH
-    settings = {FORWARDING[4]: forwards, _FORWARDING_LATER[4]: forwards, **_IPV4}
-    settings |= {FORWARDING[6]: forwards, _FORWARDING_LATER[6]: forwards, **_IPV6} if ipv6 else _NO_IPV6
-    return tuple(settings.items())
 
 
 def _pair(items: Any) -> tuple[Any, Any]:
@@ -274,6 +270,8 @@ def _plain(value: Any) -> Any:
         return [
             {"next_hops": _plain(group.next_hops), "destinations": group.texts()} for group in value.groups
         ]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -300,6 +298,7 @@ def _node_from(data: dict[str, Any], settings: list[tuple[tuple[str, str], ...]]
                 peer=_pair(one["peer"]),
                 addresses=tuple(ipaddress.ip_interface(address) for address in one["addresses"]),
                 weight=one["weight"],
+                mac=one["mac"],
             )
             for one in data["interfaces"]
         ),
@@ -307,6 +306,8 @@ def _node_from(data: dict[str, Any], settings: list[tuple[tuple[str, str], ...]]
         settings=settings[data["settings"]],
         spanning_tree=data["spanning_tree"],
         position=None if data["position"] is None else _pair(data["position"]),
+        loopback=tuple(ipaddress.ip_interface(address) for address in data["loopback"]),
+        pinned_routes=parse_routes({one: hops or UNREACHABLE for one, hops in data["pinned_routes"].items()}),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from .netlink.operations import (
     AddAddress,
     AddAltname,
-    AddRoute,
+    AddRoutes,
     CreateBridge,
     CreateNamespace,
     CreateVeth,
@@ -17,7 +17,8 @@ from .netlink.operations import (
     WriteSetting,
     operations_for,
 )
-from .plan import FORWARDING, Plan
+from .plan import Plan
+from .sysctls import FORWARDING
 
 Chosen = Callable[[Operation], bool]
 
@@ -47,7 +48,7 @@ _STEPS: Sequence[tuple[str, Chosen]] = (
     ("Second names for interfaces whose own would be longer than 15 characters.", _any_of(AddAltname)),
     ("An address per interface, from which the kernel knows the way to its prefix.", _any_of(AddAddress)),
     ("The interfaces up.", _any_of(SetUp)),
-    ("Routes to the segments beyond.", _any_of(AddRoute)),
+    ("Routes to the segments beyond.", _any_of(AddRoutes)),
     ("Routers forward packets, the others do not.", _forwards),
     (
         "Settings that a new namespace may have inherited from this machine.",

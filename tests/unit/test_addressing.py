@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 from collections import Counter
 from typing import Any
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
-from emu import addressing
 from emu.attributes import Kind
 from emu.errors import PlanError
 from emu.plan import Plan
@@ -53,13 +51,19 @@ def check(plan: Plan) -> None:
                 assert address.ip != address.network.network_address
                 assert address.ip != address.network.broadcast_address
     counted = Counter(address.ip for given_addresses in found.values() for address in given_addresses)
+    loopbacks = Counter(address.ip for node in plan.nodes for address in node.loopback)
+    assert set((counted + loopbacks).values()) <= {1}
+    assert not any(loopback in prefix for loopback in loopbacks for prefix in prefixes)
     assert set(counted.values()) <= {1}
     for node in plan.nodes:
         assert node.kind is not Kind.SWITCH or not node.addresses
 
 
-@given(networks())
-def test_no_prefix_overlaps_and_no_address_is_given_twice(graph: nx.MultiDiGraph) -> None:
+@given(networks(), st.booleans(), st.booleans())
+def test_no_prefix_overlaps_and_no_address_is_given_twice(
+    graph: nx.MultiDiGraph, loopbacks: bool, packed: bool
+) -> None:  # fmt: skip
+    graph.graph.update(loopbacks=loopbacks, packed=packed)
     check(emu.plan_for(graph))
 
 
@@ -138,24 +142,100 @@ def test_a_pinned_prefix_that_is_too_small_is_one_clear_line(prefix: str) -> Non
         emu.plan_for(lan(3, prefix=prefix))
 
 
-def test_a_pool_that_runs_out_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(addressing.POOLS, 4, ipaddress.IPv4Network("10.0.0.0/22"))
+def test_a_pool_that_is_too_small_for_readable_prefixes_gives_packed_ones() -> None:
     graph = nx.path_graph(5)
-    assert len(emu.plan_for(graph, families=(4,)).segments) == 4
-    graph.add_edge(4, 5)
-    with pytest.raises(PlanError, match=r"pool 10.0.0.0/22 has no /24 left.*IPv6 only"):
+    graph.graph["pools"] = "192.0.2.0/26"
+    assert [segment.prefixes[0].prefixlen for segment in emu.plan_for(graph, families=(4,)).segments] == [
+        30, 31, 31, 30,
+    ]  # fmt: skip
+    graph.graph["packed"] = False
+    with pytest.raises(PlanError, match=r"pool 192.0.2.0/26 has 64 addresses.*1,024 are needed \(4 of /24\)"):
         emu.plan_for(graph, families=(4,))
 
 
-def test_pins_may_fill_the_pool() -> None:
+@pytest.mark.parametrize(
+    ("pools", "pin", "packed", "told"),
+    [
+        ("10.0.0.0/22", None, False, r"10.0.0.0/22 has 1,024 addresses, and 1,280 are needed \(5 of /24\)"),
+        ("10.0.0.0/22", None, False, r"--packed makes prefixes .*larger --pool, or use IPv6 only"),
+        ("10.0.0.0/29", None, None, r"10.0.0.0/29 has 8 addresses, and 14 are needed \(2 of /30, 3 of /31\)"),
+        (
+            "10.0.0.0/8",
+            "10.0.0.0/8",
+            None,
+            r"16,777,216 addresses, of which pins take 16,777,216, and 10 are",
+        ),
+        (
+            "fd00::/63",
+            "192.0.2.0/24",
+            False,
+            r"fd00::/63 has 2\^65 addresses, and 2\^66.3 are needed \(5 of /64",
+        ),
+    ],
+)
+def test_a_pool_that_runs_out_is_one_clear_line(
+    pools: str, pin: str | None, packed: bool | None, told: str
+) -> None:  # fmt: skip
+    graph = nx.path_graph(6)
+    graph.graph.update(pools=pools, families=6 if ":" in pools else 4, packed=packed)
+    if pin:
+        graph.edges[0, 1]["prefix"] = pin
+    with pytest.raises(PlanError, match=told):
+        emu.plan_for(graph)
+
+
+def test_loopbacks_stand_at_the_end_of_the_pool_and_move_no_other_address() -> None:
+    graph: nx.Graph = nx.star_graph(4)
+    nx.set_node_attributes(graph, dict.fromkeys((0, 1, 2), "router"), "kind")
+    without = emu.plan_for(graph)
+    graph.graph["loopbacks"] = True
+    plan = emu.plan_for(graph)
+    assert [list(map(str, node.loopback)) for node in plan.nodes] == [
+        ["10.255.0.1/32", "fd00:ff00::1/128"], ["10.255.0.2/32", "fd00:ff00::2/128"],
+        ["10.255.0.3/32", "fd00:ff00::3/128"], [], [],
+    ]  # fmt: skip
+    assert [node.interfaces for node in plan.nodes] == [node.interfaces for node in without.nodes]
+    assert plan.segments == without.segments
+    check(plan)
+
+
+def test_loopbacks_leave_out_what_is_pinned() -> None:
+    graph: nx.Graph = nx.path_graph(4)
+    nx.set_node_attributes(graph, "router", "kind")
+    graph.graph.update(loopbacks=True, families=4)
+    graph.edges[0, 1]["prefix"] = "10.255.0.0/24"
+    graph.nodes[1]["loopback"] = "10.254.0.2"
+    graph.nodes[2]["loopback"] = "192.0.2.1"
+    plan = emu.plan_for(graph)
+    assert [str(node.loopback[0]) for node in plan.nodes] == [
+        "10.253.0.1/32", "10.254.0.2/32", "192.0.2.1/32", "10.253.0.2/32",
+    ]  # fmt: skip
+    check(plan)
+
+
+def test_a_small_pool_has_as_many_loopbacks_as_it_must() -> None:
+    graph = nx.cycle_graph(5)
+    graph.graph.update(loopbacks=True, families=4, pools="192.0.2.0/27")
+    plan = emu.plan_for(graph)
+    assert {str(node.loopback[0].ip) for node in plan.nodes} == {f"192.0.2.{25 + n}" for n in range(5)}
+    check(plan)
+    graph.graph["pools"] = "192.0.2.0/29"
+    with pytest.raises(PlanError, match=r"has 8 addresses, and 15 are needed \(5 of /31, 5 of /32\)"):
+        emu.plan_for(graph)
+
+
+def test_a_router_with_a_loopback_of_its_own_has_one_of_either_family() -> None:
     graph = nx.path_graph(3)
-    graph.edges[0, 1]["prefix"] = "10.0.0.0/8"
-    with pytest.raises(PlanError, match=r"pool 10\.0\.0\.0/8 has no /24 left"):
-        emu.plan_for(graph, families=(4,))
+    graph.nodes[1]["loopback"] = "192.0.2.1"
+    loopbacks = [list(map(str, node.loopback)) for node in emu.plan_for(graph).nodes]
+    assert loopbacks == [[], ["192.0.2.1/32", "fd00:ff00::1/128"], []]
 
 
-@given(networks(10), st.data())
-def test_a_node_added_at_the_end_renumbers_nothing(graph: nx.MultiDiGraph, data: st.DataObject) -> None:
+@given(networks(10), st.booleans(), st.data())
+def test_a_node_added_at_the_end_renumbers_nothing(
+    graph: nx.MultiDiGraph, loopbacks: bool, data: st.DataObject
+) -> None:  # fmt: skip
+    graph.graph["loopbacks"] = loopbacks
     before = emu.plan_for(graph)
     others = data.draw(st.lists(st.sampled_from(sorted(graph)), unique=True, max_size=3))
     switched = [name for name in others if graph.nodes[name]["kind"] == "switch"]
@@ -165,6 +245,7 @@ def test_a_node_added_at_the_end_renumbers_nothing(graph: nx.MultiDiGraph, data:
     for node in before.nodes:
         for one in node.interfaces:
             again = next(other for other in after.node(node.name).interfaces if other.name == one.name)
-            assert (again.addresses, again.peer) == (one.addresses, one.peer)
+            assert again == one
+        assert after.node(node.name).loopback == node.loopback
     assert len(after.nodes) == len(before.nodes) + 1
     assert len(after.segments) >= len(before.segments) + len(others) - len(switched)

@@ -12,8 +12,9 @@ from hypothesis import given
 
 import emu
 from emu.attributes import Kind
-from emu.plan import FORWARDING, Plan
+from emu.plan import Plan
 from emu.script import script_for
+from emu.sysctls import FORWARDING
 from emu.topologies.two_segment import two_segment
 
 from .graphs import GRAPHS, networks
