@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _TOPOLOGY = """\
-TOPOLOGY is a name of 'emu topologies', FILE.py[:function], a graph file (.graphml, .gml, .json, .yaml), or
-topohub:KEY, a public map that 'emu topologies --search WORD' finds."""
+TOPOLOGY is a name of 'emu topologies', FILE.py[:function], a graph file (.yaml, .json, .graphml, .gml, .dot),
+or topohub:KEY, a public map that 'emu topologies --search WORD' finds."""
 
 
 def takes_topology(function: Callable[..., Any]) -> Callable[..., Any]:

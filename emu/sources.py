@@ -50,7 +50,7 @@ def graph_from(source: str, settings: Sequence[str] = (), plugins: PluginManager
 def _unknown(source: str, plugins: PluginManager) -> str:
     hint = suggestion(source, plugins.topologies)
     if not hint:
-        hint = "; 'emu topologies' lists them, and a file is named .py, .graphml, .gml, .json or .yaml"
+        hint = "; 'emu topologies' lists them, and a file is named .py, .yaml, .graphml, .gml, .json or .dot"
     return f"no topology or file {shown(source)}{hint}"
 
 

@@ -171,7 +171,7 @@ def _graphml_data(scope: str, attributes: Attributes) -> Iterator[str]:
     from xml.sax.saxutils import escape
 
     for name, value in attributes.items():
-        text = str(value).lower() if isinstance(value, bool) else str(_flat(value))
+        text = str(value).lower() if isinstance(value, bool) else str(flat(value))
         yield f'      <data key="{scope}-{name}">{escape(text)}</data>'
 
 
@@ -192,7 +192,7 @@ def write_gml(plan: Plan, path: Path) -> None:
 
 def _gml(attributes: Attributes, indent: str) -> Iterator[str]:
     for name, value in attributes.items():
-        yield f"{indent}{name} {_gml_value(_flat(value))}"
+        yield f"{indent}{name} {_gml_value(flat(value))}"
 
 
 def _gml_value(value: object) -> str:
@@ -204,7 +204,7 @@ def _gml_value(value: object) -> str:
     return '"' + re.sub('[^ -~]|[&"]', lambda match: f"&#{ord(match[0])};", str(value)) + '"'
 
 
-def _flat(value: object) -> object:
+def flat(value: object) -> object:
     """Return an attribute as text where it is a list or a mapping, in the form that emu reads."""
     if isinstance(value, Mapping):
         return " ".join(f"{key}={item}" for key, items in value.items() for item in items)

@@ -42,8 +42,8 @@ def _print_formats(context: click.Context, _: click.Parameter, wanted: bool) -> 
 def graph_of_topology(graph: nx.Graph, path: Path) -> None:
     """Write what 'emu run' would build as a picture or a graph file, nothing being built.
 
-    A .png, .svg or .pdf is a picture, for which matplotlib must be installed; .graphml, .gml and .json
-    hold every address, and 'emu run FILE' builds the same network from them; .dot is for Graphviz.
+    A .png, .svg or .pdf is a picture, for which matplotlib must be installed; .json, .graphml, .gml
+    and .dot (Graphviz) hold every address, and 'emu run FILE' builds the same network from them.
 
     \b
     emu graph two_segment -o two_segment.svg
@@ -62,7 +62,7 @@ def graph_of_topology(graph: nx.Graph, path: Path) -> None:
 def graph_of_session(session: Session, path: Path) -> None:
     """Draw the network, or write it to a file; the suffix says in which format.
 
-    'emu graph --formats' lists them: .png, .svg and .pdf are pictures, .json and .graphml can be run again.
+    'emu graph --formats' lists them: .png, .svg and .pdf are pictures, .json and .dot can be run again.
 
     \b
     emu> graph network.png

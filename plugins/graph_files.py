@@ -27,7 +27,7 @@ def emu_load_graph(source: str) -> nx.Graph | None:
     if path.suffix.lower() not in _READERS:
         if os.path.isfile(source):  # unlike Path.is_file false for a name that is too long
             known = ", ".join(_READERS)
-            raise emu.UsageError(f"read {path}: its name must end in one of .py, .yaml, {known}")
+            raise emu.UsageError(f"read {path}: its name must end in one of .py, .yaml, .dot, {known}")
         return None
     form, reader = _READERS[path.suffix.lower()]
     data = content_of(path, _READERS)

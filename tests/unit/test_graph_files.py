@@ -238,9 +238,8 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_of_another_suffix(tmp_path: Path) -> None:
-    assert (
-        fault(tmp_path / "x.txt", "hello") == "its name must end in one of .py, .yaml, .graphml, .gml, .json"
-    )
+    suffixes = ".py, .yaml, .dot, .graphml, .gml, .json"
+    assert fault(tmp_path / "x.txt", "hello") == f"its name must end in one of {suffixes}"
 
 
 def test_other_plugins_may_read_any_file(tmp_path: Path) -> None:
