@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .addressing import Addressing
-from .attributes import Kind, Prefix
+from .attributes import Kind, Prefix, Routing
 from .compression import ANY, NO_ROUTE, compress
 from .errors import PlanError
 from .graph import Topology
@@ -32,30 +32,33 @@ _RATIO = 1e10
 _ROWS = 512
 
 
-
-def compute_routes(
-    topology: Topology, addressing: Addressing, compressed: bool = True
-) -> dict[str, RouteTable]:  # fmt: skip
+def compute_routes(topology: Topology, addressing: Addressing) -> dict[str, RouteTable]:
     """Return every node's routes, beyond those of its own interfaces.
 
     Hosts get a default route with all routers on their segments as next hops, routers the routes to
     all segments that they can reach and are not on: as few as mean the same, or one per segment
-    unless `compressed`. A host between separate parts of a network has a route to each segment to
+    as `topology.routing` says, and for routers that the graph gives routes of their own, which apply
+    where no others do. A host between separate parts of a network has a route to each segment to
     which not all of its default routers know a way.
 
     Raises:
         PlanError: the weights differ so much that their sums cannot be compared.
     """
+    if topology.routing is Routing.NONE:
+        return {}
     graph = _Graph(topology)
     routes = {
         node.name: RouteTable.of(graph.default_routes(addressing, node.name)) for node in topology.nodes
     }
     senders = [name for name in graph.routers if len(graph.segments_of(name)) < len(topology.segments)]
-    if senders:
+    if senders and topology.routing is not Routing.HOSTS:
         costs = graph.costs()
         between = [host for host in graph.hosts if graph.partly_reached(costs, host).any()]
-        tables = _tables(graph, addressing, costs, senders, compressed)
-        tables |= _tables(graph, addressing, costs, between, compressed=False)
+        own = {node.name for node in topology.nodes if node.routes}
+        full = [name for name in senders if topology.routing is Routing.FULL or name in own]
+        compressed = [name for name in senders if name not in set(full)]
+        tables = _tables(graph, addressing, costs, compressed, compressed=True)
+        tables |= _tables(graph, addressing, costs, full + between, compressed=False)
         routes = {name: found + tables.get(name, RouteTable()) for name, found in routes.items()}
     return routes
 
