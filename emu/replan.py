@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from .addressing import Addressing
 from .attributes import Prefix
-from .graph import Interface, Link, Node, Segment, Topology
+from .graph import LOOPBACK, Interface, Link, Node, Segment, Topology
+from .pin_values import PinnedRoutes
+from .pinned_routes import Router, routes_for
 from .plan import NodePlan, Plan
-from .routes import Route, RouteTable
+from .routes import RouteTable
 
-#: What computes routes: `emu.routing.compute_routes`, or a plugin.
-Router = Callable[[Topology, Addressing], Mapping[str, Iterable[Route]]]
 #: An interface: its node and its name.
 End = tuple[str, str]
 
@@ -32,17 +32,28 @@ def topology_of(plan: Plan) -> Topology:
             one = planned[end]
             numbers[end] = len(interfaces)
             pinned = tuple(address.ip for address in one.addresses)
-            interfaces.append(Interface(one.name, one.altname, end[0], number, one.weight, pinned))
+            interfaces.append(Interface(one.name, one.altname, end[0], number, one.weight, pinned, one.mac))
+    loopbacks = []
+    for node in plan.nodes:
+        if node.loopback:
+            pinned = tuple(address.ip for address in node.loopback)
+            prefixes = tuple(address.network for address in node.loopback)
+            loopbacks.append(Segment((len(interfaces),), pinned=prefixes, loopback=True))
+            interfaces.append(Interface(LOOPBACK, None, node.name, None, 0.0, pinned))
     return Topology(
         name=plan.name,
         nodes=tuple(_node(node, numbers) for node in plan.nodes),
         interfaces=tuple(interfaces),
         links=tuple(Link((numbers[link.ends[0]], numbers[link.ends[1]])) for link in plan.links),
-        segments=tuple(
-            Segment(tuple(numbers[end] for end in one.interfaces), one.switches, one.prefixes)
-            for one in plan.segments
+        segments=(
+            *(
+                Segment(tuple(numbers[end] for end in one.interfaces), one.switches, one.prefixes)
+                for one in plan.segments
+            ),
+            *loopbacks,
         ),
         families=plan.families,
+        routing=plan.routing,
         warnings=plan.warnings,
         notes=plan.notes,
     )
@@ -50,15 +61,19 @@ def topology_of(plan: Plan) -> Topology:
 
 def _node(node: NodePlan, numbers: Mapping[End, int]) -> Node:
     ends = tuple(numbers[node.name, one.name] for one in node.interfaces if (node.name, one.name) in numbers)
-    return Node(node.name, node.label, node.kind, ends, node.position)
+    return Node(node.name, node.label, node.kind, ends, node.position, node.pinned_routes)
 
 
 def addressing_of(plan: Plan) -> Addressing:
     """Return the addressing of a plan, by the numbers that `topology_of` gives."""
     planned = {(node.name, one.name): one.addresses for node in plan.nodes for one in node.interfaces}
+    loopbacks = [node.loopback for node in plan.nodes if node.loopback]
     return Addressing(
-        tuple(segment.prefixes for segment in plan.segments),
-        tuple(planned[end] for link in plan.links for end in link.ends),
+        (
+            *(segment.prefixes for segment in plan.segments),
+            *(tuple(address.network for address in addresses) for addresses in loopbacks),
+        ),
+        (*(planned[end] for link in plan.links for end in link.ends), *loopbacks),
     )
 
 
@@ -74,20 +89,36 @@ def rerouted(plan: Plan, down: Collection[End], route: Router) -> Plan:
     out = _links_out(plan, set(down))
     parts, prefixes = _parts(topology, addressing, out)
     nowhere = {prefix for pair in prefixes for prefix in pair if prefix.overlaps(_NOWHERE[prefix.version])}
-    tables = route(
-        dataclasses.replace(topology, segments=tuple(parts)),
-        Addressing(tuple(prefixes), addressing.addresses),
-    )
     ends = tuple(sorted(end for number in out for end in plan.links[number].ends))
+    planned = zip(plan.nodes, topology.nodes, strict=True)
+    working = tuple(dataclasses.replace(one, routes=_own_routes(node, set(ends))) for node, one in planned)
+    tables = routes_for(
+        dataclasses.replace(topology, nodes=working, segments=tuple(parts)),
+        Addressing(tuple(prefixes), addressing.addresses),
+        route,
+    )
     nodes = []
     losers = {name for name, _ in ends}
     for node in plan.nodes:
-        table = RouteTable.of(tables.get(node.name, ()))
+        table = tables[node.name]
         if nowhere or node.name in losers:
             # The kernel makes the route to a link's own prefix, also when the link comes back.
             table = _without(table, nowhere | {address.network for address in node.addresses})
         nodes.append(dataclasses.replace(node, routes=table))
     return dataclasses.replace(plan, nodes=tuple(nodes), down=ends)
+
+
+def _own_routes(node: NodePlan, down: set[End]) -> PinnedRoutes:
+    """Return the routes that the graph gives a node, over the next hops that it still can send to."""
+    dead = [
+        address.network
+        for one in node.interfaces if (node.name, one.name) in down for address in one.addresses
+    ]  # fmt: skip
+    found = {
+        prefix: tuple(hop for hop in hops if not any(hop in network for network in dead))
+        for prefix, hops in node.pinned_routes.items()
+    }
+    return {prefix: hops for prefix, hops in found.items() if hops or not node.pinned_routes[prefix]}
 
 
 def _links_out(plan: Plan, down: set[End]) -> set[int]:
@@ -119,11 +150,14 @@ def _parts(
     """
     working = [number not in out for number in range(len(topology.links))]
     ports = {node.name: node.interfaces for node in topology.nodes}
+    link_of = {end: number for number, link in enumerate(topology.links) for end in link.ends}
     segments: list[Segment] = []
     prefixes: list[tuple[Prefix, ...]] = []
     spare = {version: _subnets(prefix) for version, prefix in _NOWHERE.items()}
     for segment, own in zip(topology.segments, addressing.prefixes, strict=True):
-        parts = sorted(_parts_of(topology, ports, segment, working), key=lambda part: -len(part.interfaces))
+        parts = sorted(
+            _parts_of(topology, ports, link_of, segment, working), key=lambda part: -len(part.interfaces)
+        )
         for number, part in enumerate(parts):
             segments.append(part)
             prefixes.append(tuple(next(spare[one.version]) for one in own) if number else own)
@@ -135,18 +169,22 @@ def _subnets(prefix: Prefix) -> Iterator[Prefix]:
 
 
 def _parts_of(
-    topology: Topology, ports: Mapping[str, tuple[int, ...]], segment: Segment, working: list[bool]
+    topology: Topology,
+    ports: Mapping[str, tuple[int, ...]],
+    link_of: Mapping[int, int],
+    segment: Segment,
+    working: list[bool],
 ) -> Iterator[Segment]:
     """Yield the parts of a segment that working links hold together."""
     if not segment.switches:
-        if all(working[topology.interfaces[end].link] for end in segment.interfaces):
+        if segment.loopback or all(working[link_of[end]] for end in segment.interfaces):
             yield segment
         return
     neighbours: dict[str, list[str]] = {name: [] for name in segment.switches}
     members: dict[str, list[int]] = {name: [] for name in segment.switches}
     for name in segment.switches:
         for end in ports[name]:
-            link = topology.interfaces[end].link
+            link = link_of[end]
             other = sum(topology.links[link].ends) - end
             owner = topology.interfaces[other].node
             if working[link] and owner in neighbours:
