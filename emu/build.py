@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from .connection import Sandbox
 from .errors import EmuError, KernelError
 from .names import host_names
+from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
-from .netlink.operations import CreateNamespace, Request, WriteSetting, operations_for
+from .netlink.operations import STEPS, WriteSetting
 from .netlink.readiness import await_interfaces
-from .plan import Plan
+from .plan import NodePlan, Plan
+from .progress import Progress
+from .sysctls import FORWARDING
 
-#: Netlink messages are sent in pieces of about this size, so that the keeper stays responsive.
-_PIECE = 1 << 19
 #: How long to wait for links to carry packets, in seconds; it takes a few milliseconds.
 _READY = 2.0
 #: How long the switches of a ring may take to agree, in seconds; 60 of them take 11 s.
@@ -34,35 +35,73 @@ def hosts_file(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(sandbox: Sandbox, plan: Plan) -> None:
-    """Do in the sandbox all that the plan's operations say.
+def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
+    """Do in the sandbox all that the plan's operations say, in the order of `operations_for`.
 
     Raises:
         KernelError: the kernel refused one; the first that it refused.
     """
-    operations = operations_for(plan)
-    names = [one.node for one in operations if isinstance(one, CreateNamespace)]
+    progress.begin("namespaces", len(plan.nodes))
+    namespaces = create_namespaces(sandbox, [node.name for node in plan.nodes])
+    progress.begin("settings", len(plan.nodes))
+    write_settings(sandbox, plan.nodes)
+    for name, operations in STEPS.items():
+        requests = operations(plan)
+        progress.begin(name, sum(request.count for request in requests))
+        send(sandbox, requests, namespaces, progress.advance)
+        if name == "interfaces":
+            _await_links(sandbox, plan)
+            _await_rings(sandbox, plan)
+
+
+def create_namespaces(sandbox: Sandbox, names: Sequence[str]) -> dict[str, int]:
+    """Make a network namespace per node; return the keeper's descriptor of each."""
     try:
         fds = sandbox.ask("create", names=names).message["namespaces"]
     except OSError as error:
         reason = f"{error.strerror}; see the limits 'ulimit -Hn' and user.max_net_namespaces"
         raise KernelError("ip netns add", "the sandbox", error.errno or 0, reason) from error
-    _write_settings(sandbox, [one for one in operations if isinstance(one, WriteSetting)])
-    requests = [one for one in operations if isinstance(one, Request)]
-    send(sandbox, requests, dict(zip(names, fds, strict=True)))
-    _await_links(sandbox, plan)
-    _await_rings(sandbox, plan)
+    return dict(zip(names, fds, strict=True))
+
+
+def write_settings(sandbox: Sandbox, nodes: Sequence[NodePlan]) -> None:
+    """Write the settings that new namespaces do not have already.
+
+    All new namespaces begin alike, with the outer host's IPv4 settings and the kernel's others. So the
+    first of those nodes that shall have the same settings shows what must be written in all of them.
+
+    Raises:
+        KernelError: the kernel refused one.
+    """
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for node in nodes:
+        alike.setdefault(node.settings, []).append(node.name)
+    for settings, (first, *others) in alike.items():
+        written: list[tuple[str, str]] = []
+        # Writing whether a node forwards changes other settings, too; so what they are is read after that.
+        for part in ([pair for pair in settings if pair[0] in FORWARDING.values()], settings):
+            present = sandbox.ask("read_sysctl", node=first, keys=[key for key, _ in part]).message["values"]
+            differing = [(key, value) for key, value in part if present[key] not in (None, value)]
+            _write(sandbox, [first], differing)
+            written += differing
+        _write(sandbox, others, written)
+
+
+def _write(sandbox: Sandbox, nodes: Sequence[str], settings: Sequence[tuple[str, str]]) -> None:
+    if not nodes or not settings:
+        return
+    for node, key, number in sandbox.ask("sysctl", nodes=nodes, settings=settings).message["refused"]:
+        raise KernelError(WriteSetting(node, key, dict(settings)[key]).commands()[0], node, number)
 
 
 def _await_links(sandbox: Sandbox, plan: Plan) -> None:
     """Wait until every link carries packets; it is the end in the earlier node that lags behind."""
     order = {node.name: number for number, node in enumerate(plan.nodes)}
-    deadline = time.monotonic() + _READY
-    for node in plan.nodes:
-        first = [one.index for one in node.interfaces if order[one.peer[0]] > order[node.name]]
-        if first:
-            with _route_socket(sandbox, node.name) as sock:
-                await_interfaces(sock, first, deadline)
+    first = {
+        node.name: [one.index for one in node.interfaces if order[one.peer[0]] > order[node.name]]
+        for node in plan.nodes
+    }
+    await_interfaces(sandbox, first, time.monotonic() + _READY)
 
 
 def _await_rings(sandbox: Sandbox, plan: Plan) -> None:
@@ -83,51 +122,3 @@ def _route_socket(sandbox: Sandbox, node: str) -> socket.socket:
         "socket", node=node, family=socket.AF_NETLINK, kind=socket.SOCK_RAW, protocol=socket.NETLINK_ROUTE
     )  # fmt: skip
     return socket.socket(fileno=frame.fds[0])
-
-
-def send(sandbox: Sandbox, requests: Sequence[Request], namespaces: dict[str, int]) -> None:
-    """Send netlink requests in order, those for one node that stand together as one batch."""
-    batches: list[tuple[str, int]] = []
-    blob = bytearray()
-    for sequence, request in enumerate(requests):
-        last_of_node = sequence + 1 == len(requests) or requests[sequence + 1].node != request.node
-        message = request.encode(sequence, namespaces, acknowledge=last_of_node)
-        if batches and batches[-1][0] == request.node:
-            batches[-1] = (request.node, batches[-1][1] + len(message))
-        else:
-            batches.append((request.node, len(message)))
-        blob += message
-        if (last_of_node and len(blob) > _PIECE) or sequence + 1 == len(requests):
-            _report(requests, sandbox.ask("netlink", bytes(blob), batches=batches).message["refused"])
-            batches, blob = [], bytearray()
-
-
-def _report(requests: Sequence[Request], refused: Iterable[tuple[int, int, str]]) -> None:
-    for sequence, number, reason in refused:
-        operation = requests[sequence]
-        raise KernelError(operation.commands()[0], operation.node, number, reason)
-
-
-def _write_settings(sandbox: Sandbox, settings: Sequence[WriteSetting]) -> None:
-    """Write the settings that a new namespace does not have already.
-
-    All new namespaces start alike: with the outer host's IPv4 settings and the kernel's others.
-    """
-    if not settings:
-        return
-    keys = sorted({one.key for one in settings})
-    present = sandbox.ask("read_sysctl", node=settings[0].node, keys=keys).message["values"]
-    writes: dict[str, list[tuple[str, str]]] = {}
-    touched: set[str] = set()
-    for one in settings:
-        # Forwarding resets other settings; whoever writes it writes them all.
-        if present[one.key] == one.value and one.node not in touched:
-            continue
-        if one.key.endswith(("ip_forward", "all/forwarding")):
-            touched.add(one.node)
-        if present[one.key] is not None:
-            writes.setdefault(one.node, []).append((one.key, one.value))
-    refused = sandbox.ask("sysctl", writes=list(writes.items())).message["refused"]
-    for node, key, number in refused:
-        setting = next(one for one in settings if (one.node, one.key) == (node, key))
-        raise KernelError(setting.commands()[0], node, number)

@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -60,12 +61,47 @@ class Sandbox:
         if not self.ours():
             self._reconnect()
         with self._lock:
+            self._send({"do": do, **arguments}, blob, fds)
+            return self._answer()
+
+    def ask_all(self, do: str, requests: Iterable[tuple[dict[str, Any], bytes]]) -> Iterator[Frame]:
+        """Send requests of one kind, each with its arguments and its blob, and yield the answers in order.
+
+        One is sent ahead of the answers: while the keeper works on it, the next is made. Errors are those
+        of `ask`; what was sent until then is done. No other request may be made meanwhile.
+        """
+        if not self.ours():
+            self._reconnect()
+        with self._lock:
+            waiting = 0
             try:
-                with contextlib.suppress(BrokenPipeError):  # a keeper that failed left word of why
-                    send_frame(self._sock, {"do": do, **arguments}, blob, fds)
-                answer = receive_frame(self._sock, self._receiver)
-            except (OSError, ValueError):  # the connection is broken or closed
-                answer = None
+                for arguments, blob in requests:
+                    self._send({"do": do, **arguments}, blob)
+                    waiting += 1
+                    if waiting > 1:
+                        waiting -= 1
+                        yield self._answer()
+                while waiting:
+                    waiting -= 1
+                    yield self._answer()
+            finally:  # whoever asks next must not get an answer to this
+                for _ in range(waiting):
+                    with contextlib.suppress(OSError, NotRunning):
+                        self._answer()
+
+    def _send(self, message: dict[str, Any], blob: bytes, fds: tuple[int, ...] = ()) -> None:
+        try:
+            with contextlib.suppress(BrokenPipeError):  # a keeper that failed left word of why
+                send_frame(self._sock, message, blob, fds)
+        except OSError:  # the connection is broken or closed
+            raise NotRunning(f"network {self.name} has ended" + self._last_words()) from None
+
+    def _answer(self) -> Frame:
+        """Return the next answer; the errors are those of `ask`."""
+        try:
+            answer = receive_frame(self._sock, self._receiver)
+        except (OSError, ValueError):  # the connection is broken or closed
+            answer = None
         if answer is None:
             raise NotRunning(f"network {self.name} has ended" + self._last_words())
         if "errno" in answer.message:

@@ -13,11 +13,13 @@ import contextlib
 import fcntl
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .attributes import Kind
+from .netlink.delivery import Batch, exchange
+from .netlink.messages import ACK, CREATE, FAMILY, REQUEST, attribute, message
 from .plan import Plan
 
 if TYPE_CHECKING:
@@ -26,14 +28,11 @@ if TYPE_CHECKING:
 #: How many neighbours a network is left to learn: half of the bound, as others may share it.
 LEARNED = 512
 
-# include/uapi/linux/{netlink,rtnetlink,neighbour,sockios}.h
-_HEADER, _NEIGHBOUR, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BxxxiHBx"), struct.Struct("=HH")
-_REQUEST, _ACK, _CREATE, _NEWNEIGH = 0x1, 0x4, 0x400, 28
+# include/uapi/linux/{rtnetlink,neighbour,sockios}.h
+_NEIGHBOUR, _NEWNEIGH = struct.Struct("=BxxxiHBx"), 28
 _NUD_REACHABLE, _NTF_EXT_LEARNED = 0x02, 0x10
 _NDA_DST, _NDA_LLADDR = 1, 2
 _SIOCGIFHWADDR = 0x8927
-#: Messages are sent in pieces of about this many bytes, so that the keeper stays responsive.
-_PIECE = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +98,20 @@ def add_neighbours(network: Network, neighbours: Neighbours) -> None:
     an entry that a node has already keeps its link-layer address.
     """
     macs = _read_macs(network, neighbours)
-    batches: list[tuple[str, int]] = []
-    blob = bytearray()
+    for _ in exchange(network.sandbox, _batches(neighbours, macs), lambda _: None):
+        pass
+
+
+def _batches(neighbours: Neighbours, macs: dict[int, bytes]) -> Iterator[Batch]:
+    addresses = [one.address for one in neighbours.attachments]
     for one, known in zip(neighbours.attachments, neighbours.known, strict=True):
         wanted = [number for number in known if number in macs]
-        messages = b"".join(
-            _message(one.index, neighbours.attachments[number].address, macs[number], number == wanted[-1])
-            for number in wanted
-        )
-        if messages:
-            batches.append((one.node, len(messages)))
-            blob += messages
-        if len(blob) > _PIECE:
-            network.sandbox.ask("netlink", bytes(blob), batches=batches)
-            batches, blob = [], bytearray()
-    if batches:
-        network.sandbox.ask("netlink", bytes(blob), batches=batches)
+        if wanted:
+            messages = b"".join(
+                _message(one.index, addresses[number], macs[number], number == wanted[-1])
+                for number in wanted
+            )
+            yield Batch(one.node, messages, last=1)
 
 
 def _read_macs(network: Network, neighbours: Neighbours) -> dict[int, bytes]:
@@ -137,11 +134,6 @@ def _message(index: int, address: bytes, mac: bytes, last: bool) -> bytes:
 
     The last of a batch has a number of its own and asks for an answer, which ends the batch.
     """
-    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
-    body = (
-        _NEIGHBOUR.pack(family, index, _NUD_REACHABLE, _NTF_EXT_LEARNED)
-        + _ATTRIBUTE.pack(_ATTRIBUTE.size + len(address), _NDA_DST) + address
-        + _ATTRIBUTE.pack(_ATTRIBUTE.size + len(mac), _NDA_LLADDR) + mac + bytes(2)
-    )  # fmt: skip
-    flags = _REQUEST | _CREATE | (_ACK if last else 0)
-    return _HEADER.pack(_HEADER.size + len(body), _NEWNEIGH, flags, int(last), 0) + body
+    body = _NEIGHBOUR.pack(FAMILY[4 if len(address) == 4 else 6], index, _NUD_REACHABLE, _NTF_EXT_LEARNED)
+    body += attribute(_NDA_DST, address) + attribute(_NDA_LLADDR, mac)
+    return message(_NEWNEIGH, REQUEST | CREATE | (ACK if last else 0), int(last), body)

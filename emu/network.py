@@ -6,24 +6,26 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .build import build, hosts_file
 from .connection import Sandbox
 from .errors import NotRunning, PrivilegeError, UsageError, suggestion
-from .netlink.operations import load_messages
 from .node import Node
 from .plan import NodePlan, Plan
 from .privileges import explain_refusal, kernel_has_ipv6
 from .process import PROGRAMS, Process, Words
+from .progress import Progress
 from .sandbox import create_sandbox, find_sandbox
 from .sockets import Sockets
 
 if TYPE_CHECKING:
     import networkx as nx
 
+    from .counter_log import CounterLog
+    from .counters import LinkCounters
     from .ping import PingResults
     from .plugin_manager import PluginManager
     from .reroute import Rerouting
@@ -56,7 +58,11 @@ class Network:
             TopologyError: with every fault of the graph.
         """
         self._plugins = plugins
+        #: What took, or takes, how long.
+        self.progress = Progress()
+        self.progress.begin("planning")
         self.plan = graph if isinstance(graph, Plan) else self._plan_here(graph, families)
+        self.progress.end()
         self._wanted = name
         self._sandbox: Sandbox | None = None
         self._sockets = Sockets()
@@ -121,11 +127,14 @@ class Network:
             raise UsageError(f"start network {self.name}: it is running")
         sandbox = None
         try:
-            self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached, load_messages)
+            self.progress.begin("sandbox")
+            self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached)
             self._arrange(sandbox)
-            build(sandbox, self.plan)
+            build(sandbox, self.plan, self.progress)
+            self.progress.begin("document")
             self._know_nodes()
             self._version = sandbox.ask("put", self.plan.to_json().encode(), version=0).message["version"]
+            self.progress.end()
             self.plugins.call("emu_network_started", network=self)
             if detached:
                 sandbox.ask("detach")
@@ -254,6 +263,18 @@ class Network:
         """How long the network has been running, in seconds."""
         facts = self.sandbox.facts
         return time.time() - facts["started"] if facts is not None else 0.0
+
+    def counters(self, nodes: Collection[str] | None = None) -> list[LinkCounters]:
+        """Return what both directions of each link have counted; see `emu.counters.read_counters`."""
+        from .counters import read_counters
+
+        return read_counters(self.sandbox, self.plan, nodes)
+
+    def log_counters(self, path: str | os.PathLike[str], interval: float = 1.0, **options: Any) -> CounterLog:
+        """Write `counters` to a CSV file every `interval` seconds until stopped; see `CounterLog`."""
+        from .counter_log import CounterLog
+
+        return CounterLog(path, interval, self.counters, **options)
 
     def popen(self, args: Words, **options: Any) -> Process:
         """Start a program in the sandbox but in no node, where `ip netns` shows the nodes."""

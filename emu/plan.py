@@ -21,6 +21,7 @@ from .pin_values import UNREACHABLE, PinnedRoutes, parse_routes
 from .pinned_routes import Router, routes_for, unanswered_hops
 from .routes import NextHop, RouteGroup, RouteTable
 from .routing import compute_routes
+from .shaping import Shaping
 from .sysctls import settings_for
 
 _RING_NOTE = "switches form a ring: they take some seconds to agree on the links to leave unused"
@@ -38,6 +39,8 @@ class InterfacePlan:
     weight: float
     #: Its MAC address; None leaves it to the kernel.
     mac: str | None = None
+    #: What happens to the packets that leave through it; None is nothing.
+    shaping: Shaping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,8 @@ def _interface(
 ) -> InterfacePlan:  # fmt: skip
     one = topology.interfaces[number]
     addresses = addressing.addresses[number]
-    return InterfacePlan(one.name, one.altname, index, _peer(topology, number), addresses, one.weight, mac)
+    peer = _peer(topology, number)
+    return InterfacePlan(one.name, one.altname, index, peer, addresses, one.weight, mac, one.shaping)
 
 
 def _macs(topology: Topology) -> dict[int, str | None]:
@@ -299,6 +303,7 @@ def _node_from(data: dict[str, Any], settings: list[tuple[tuple[str, str], ...]]
                 addresses=tuple(ipaddress.ip_interface(address) for address in one["addresses"]),
                 weight=one["weight"],
                 mac=one["mac"],
+                shaping=None if one["shaping"] is None else Shaping.from_dict(one["shaping"]),
             )
             for one in data["interfaces"]
         ),

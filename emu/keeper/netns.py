@@ -10,12 +10,14 @@ import struct
 import threading
 from collections.abc import Iterator
 
-from .namespaces import CLONE_NEWNET, setns, unshare, write_file
+from .namespaces import CLONE_NEWNET, open_proc, setns, unshare
 
 # include/uapi/linux/netlink.h
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
-NLMSG_ERROR, NLMSGERR_ATTR_MSG, NLM_F_ACK = 2, 1, 4
-MESSAGE, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
+NLMSG_ERROR, NLMSG_DONE, NLMSGERR_ATTR_MSG = 2, 3, 1
+MESSAGE, ATTRIBUTE, ERROR = struct.Struct("=IHHII"), struct.Struct("=HH"), struct.Struct("=i")
+#: Messages of this size fit a socket's usual buffer.
+SMALL = 1 << 16
 
 
 class Refusal:
@@ -51,19 +53,40 @@ def create_namespaces(count: int) -> list[int]:
     return made
 
 
-@contextlib.contextmanager
-def inside(net_fd: int, home: int) -> Iterator[None]:
-    """Put the calling thread into a network namespace, and back `home` afterwards."""
+def enter(net_fd: int) -> None:
+    """Put the calling thread into a network namespace."""
     setns(net_fd, CLONE_NEWNET)
+
+
+@contextlib.contextmanager
+def returning(home: int) -> Iterator[None]:
+    """Put the calling thread back into the namespace `home` afterwards, wherever it went."""
     try:
         yield
     finally:
-        setns(home, CLONE_NEWNET)
+        enter(home)
 
 
-def write_sysctl(key: str, value: str) -> None:
-    """Write one setting of the current network namespace; the error names the key."""
-    write_file(f"/proc/sys/{key}", value)
+@contextlib.contextmanager
+def proc_of_its_own() -> Iterator[int]:
+    """Lend a descriptor of a proc file system with nothing in its cache; the usual one where refused."""
+    try:
+        directory = open_proc()
+    except OSError:  # by a kernel before 5.2, or in a container that hides parts of /proc
+        directory = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def write_sysctl(proc: int, key: str, value: str) -> None:
+    """Write one setting of the current network namespace."""
+    fd = os.open(f"sys/{key}", os.O_WRONLY, dir_fd=proc)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
 
 
 def read_sysctl(key: str) -> str | None:
@@ -75,59 +98,52 @@ def read_sysctl(key: str) -> str | None:
         return None
 
 
-def exchange(messages: bytes) -> list[Refusal]:
-    """Send netlink messages in the current namespace and return those the kernel refused.
+def exchange(messages: bytes, last: int, protocol: int) -> tuple[list[Refusal], bytes]:
+    """Send netlink messages in the current namespace; return those that were refused, and all answers.
 
-    The last message must ask for an acknowledgement, which ends the exchange. The others need not:
-    the kernel always reports an error, and it handles messages in order, before `send` returns.
-    OSError when the acknowledgement is not there then, or what was sent are no such messages.
+    Message number `last` ends the exchange: it must be the last one and ask for an acknowledgement, or
+    for a list. The others need not: the kernel always reports an error, and it handles messages in
+    order, before `send` returns. OSError when that answer is not there then, unless one was refused: of
+    a transaction (NETLINK_NETFILTER) that may be the first, and nothing is said of the rest.
     """
-    last = last_sequence(messages)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
         sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
         sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(messages) + 4096)
+        if len(messages) > SMALL:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(messages))
         sock.send(messages)
         sock.setblocking(False)
-        refusals = []
-        while True:
-            for sequence, refusal in answers(sock.recv(1 << 16)):
-                if refusal is not None:
-                    refusals.append(refusal)
-                if sequence == last:
-                    return refusals
+        refusals: list[Refusal] = []
+        found: list[bytes] = []
+        ended = False
+        while not ended:
+            try:
+                data = sock.recv(1 << 16)
+            except BlockingIOError:
+                if refusals:
+                    break
+                raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), "netlink messages") from None
+            ended, refused = ending(data, last)
+            refusals += refused
+            found.append(data)
+        return refusals, b"".join(found)
 
 
-def last_sequence(messages: bytes) -> int:
-    """Return the sequence number of the last netlink message in `messages`; OSError if they are none."""
-    offset = sequence = flags = 0
-    while offset < len(messages):
-        left = len(messages) - offset
-        size = 0
-        if left >= MESSAGE.size:
-            size, _, flags, sequence, _ = MESSAGE.unpack_from(messages, offset)
-        if not MESSAGE.size <= size <= left:
-            raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), "netlink messages")
-        offset += (size + 3) & ~3
-    if not flags & NLM_F_ACK:
-        raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), "netlink messages")
-    return sequence
-
-
-def answers(data: bytes) -> Iterator[tuple[int, Refusal | None]]:
-    """Yield the sequence number of each acknowledgement in `data`, with its refusal if it is one."""
-    offset = 0
+def ending(data: bytes, last: int) -> tuple[bool, list[Refusal]]:
+    """Tell whether the answer to message `last` ends in `data`, and which messages it says are refused."""
+    offset, ended, refusals = 0, False, []
     while offset < len(data):
         size, kind, _, sequence, _ = MESSAGE.unpack_from(data, offset)
         if kind == NLMSG_ERROR:
-            (number,) = struct.unpack_from("=i", data, offset + MESSAGE.size)
+            (number,) = ERROR.unpack_from(data, offset + MESSAGE.size)
             if number:
                 # Behind the error number: the header of the refused message, then attributes.
-                attributes = data[offset + MESSAGE.size + 4 + MESSAGE.size : offset + size]
-                yield sequence, Refusal(sequence, -number, reason_in(attributes))
-            else:
-                yield sequence, None
+                attributes = data[offset + MESSAGE.size + ERROR.size + MESSAGE.size : offset + size]
+                refusals.append(Refusal(sequence, -number, reason_in(attributes)))
+        if kind in (NLMSG_ERROR, NLMSG_DONE) and sequence == last:
+            ended = True
         offset += (size + 3) & ~3
+    return ended, refusals
 
 
 def reason_in(attributes: bytes) -> str:

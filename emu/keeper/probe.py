@@ -82,7 +82,8 @@ def make_user_namespace() -> None:
 def use_fresh_proc() -> None:
     """Mount /proc and write a setting of a new network namespace in it."""
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    write_sysctl("net/ipv4/ip_forward", "1")
+    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    write_sysctl(proc, "net/ipv4/ip_forward", "1")
 
 
 def move_between_namespaces() -> None:

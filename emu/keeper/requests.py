@@ -11,7 +11,7 @@ import resource
 import socket
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 
 from . import netns
 from .client import Client
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Descriptors the keeper needs beside one per node.
 RESERVE = 64
+#: For how many nodes one proc file system is used when settings are written.
+SOME = 16
 #: The files that clients may replace.
 FILES = "/run/emu/"
 
@@ -59,9 +61,9 @@ class Requests:
             for fd in frame.fds:
                 os.close(fd)
 
-    def inside(self, node: str) -> AbstractContextManager[None]:
-        """Work inside a node's namespace meanwhile."""
-        return netns.inside(self.nodes[node], self.home)
+    def enter(self, node: str | None) -> None:
+        """Go into a node's namespace, or (None) into the sandbox's own."""
+        netns.enter(self.home if node is None else self.nodes[node])
 
     def do_arrange(self, client: Client, _: Frame, files: Any, binds: Any, keep: Any) -> None:
         """Give the sandbox its host name and files; see `arrange_files`."""
@@ -94,40 +96,51 @@ class Requests:
             self.nodes[name] = fd
         client.tell({"namespaces": fds})
 
-    def do_sysctl(self, client: Client, _: Frame, writes: list[tuple[str, list[tuple[str, str]]]]) -> None:
-        """Write settings in nodes; answer with [node, key, errno] for each that was refused."""
+    def do_sysctl(self, client: Client, _: Frame, nodes: list[str], settings: list[tuple[str, str]]) -> None:
+        """Write the same settings in some nodes; answer with [node, key, errno] for each that was refused."""
         refused = []
-        for node, settings in writes:
-            with self.inside(node):
-                for key, value in settings:
-                    try:
-                        netns.write_sysctl(key, value)
-                    except OSError as error:
-                        refused.append((node, key, error.errno))
+        for first in range(0, len(nodes), SOME):
+            with netns.returning(self.home), netns.proc_of_its_own() as proc:
+                for node in nodes[first : first + SOME]:
+                    self.enter(node)
+                    for key, value in settings:
+                        try:
+                            netns.write_sysctl(proc, key, value)
+                        except OSError as error:
+                            refused.append((node, key, error.errno))
         client.tell({"refused": refused})
 
     def do_read_sysctl(self, client: Client, _: Frame, node: str, keys: list[str]) -> None:
         """Answer with the settings of a node; None for those that this kernel does not have."""
-        with self.inside(node):
+        with netns.returning(self.home):
+            self.enter(node)
             values = {key: netns.read_sysctl(key) for key in keys}
         client.tell({"values": values})
 
-    def do_netlink(self, client: Client, frame: Frame, batches: list[tuple[str, int]]) -> None:
-        """Send the frame's netlink messages, so many bytes per node in turn.
+    def do_netlink(
+        self, client: Client, frame: Frame, batches: list[tuple[str | None, int, int, int]]
+    ) -> None:  # fmt: skip
+        """Send the frame's netlink messages, in nodes or (None) in the sandbox's own namespace.
 
-        Answers with [sequence number, errno, reason] for each message that was refused.
+        A batch is the node, how many of the frame's bytes are for it, the sequence number of its last
+        message, which must ask for an answer, and the netlink protocol. Answers with [sequence number, errno, reason] for
+        each message that was refused, and with what the kernel sent, so many bytes for each batch.
         """
-        offset, refused = 0, []
-        for node, size in batches:
-            with self.inside(node):
-                refusals = netns.exchange(frame.blob[offset : offset + size])
-            refused += [(one.sequence, one.errno, one.reason) for one in refusals]
-            offset += size
-        client.tell({"refused": refused})
+        offset, refused, sizes, answers = 0, [], [], []
+        with netns.returning(self.home):
+            for node, size, last, protocol in batches:
+                self.enter(node)
+                refusals, answer = netns.exchange(frame.blob[offset : offset + size], last, protocol)
+                refused += [(one.sequence, one.errno, one.reason) for one in refusals]
+                sizes.append(len(answer))
+                answers.append(answer)
+                offset += size
+        client.tell({"refused": refused, "sizes": sizes}, b"".join(answers))
 
     def do_socket(self, client: Client, _: Frame, node: str, family: int, kind: int, protocol: int) -> None:
         """Open a socket in a node and hand it over."""
-        with self.inside(node):
+        with netns.returning(self.home):
+            self.enter(node)
             sock = socket.socket(family, kind, protocol)
         with sock:
             client.tell({"socket": True}, fds=(sock.fileno(),))

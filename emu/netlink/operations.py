@@ -1,32 +1,51 @@
 """What the kernel is asked to do: each operation knows its netlink message and its `ip` command.
 
-`emu run` sends the messages and `emu plan --as ip` prints the commands of one and the same list. The
-message formats are those of rtnetlink(7) and include/uapi/linux/{if_link,if_addr,rtnetlink,veth}.h.
-Together with `dumps`, the only user of pyroute2.
+`emu run` sends the messages and `emu plan --as ip` prints the commands of one and the same list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..addressing import InterfaceAddress
 from ..attributes import Kind
 from ..plan import NodePlan, Plan
-from ..routes import Route
+from ..routes import RouteGroup, RouteTable
+from .messages import (
+    ACK,
+    ADDRESS,
+    APPEND,
+    FAMILY,
+    HEADER,
+    NESTED,
+    NEW,
+    NEWADDR,
+    NEWLINK,
+    NEWLINKPROP,
+    NEWROUTE,
+    NEXT_HOP,
+    REQUEST,
+    ROUTE,
+    attribute,
+    link,
+    message,
+    number,
+    text,
+)  # fmt: skip
 
-# include/uapi/linux/netlink.h and rtnetlink.h
-_REQUEST, _ACK, _EXCL, _CREATE, _APPEND = 0x1, 0x4, 0x200, 0x400, 0x800
-_NEWLINK, _NEWADDR, _NEWROUTE, _NEWLINKPROP = 16, 20, 24, 108
-_NEW = _REQUEST | _EXCL | _CREATE
-_IFF_UP = 1
-#: The least, in hundredths of a second, that the kernel acts on; a ring heals in 4 to 10 s.
+# include/uapi/linux/if_link.h, veth.h, if_addr.h and rtnetlink.h
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 18, 28
+_IFLA_PROP_LIST, _IFLA_ALT_IFNAME, _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 52, 53, 1, 2, 1
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 4, 5, 9
+#: A ring of switches: the least times, in hundredths of a second, that the kernel acts on; it heals in 4
+#: to 10 s. With the numbers of the attributes, IFLA_BR_FORWARD_DELAY and so on.
 _TREE = (
-    ("forward_delay", "IFLA_BR_FORWARD_DELAY", 200),
-    ("hello_time", "IFLA_BR_HELLO_TIME", 100),
-    ("max_age", "IFLA_BR_MAX_AGE", 600),
-    ("stp_state", "IFLA_BR_STP_STATE", 1),
+    ("forward_delay", 1, 200),
+    ("hello_time", 2, 100),
+    ("max_age", 3, 600),
+    ("stp_state", 5, 1),
 )
 #: The name of a switch's bridge interface.
 BRIDGE = "bridge"
@@ -44,9 +63,6 @@ class Operation:
     def commands(self) -> tuple[str, ...]:
         """Return the shell commands that do the same, for a root shell on the outer host."""
         raise NotImplementedError
-
-    def _inside(self, command: str) -> tuple[str, ...]:
-        return (f"ip netns exec {self.node} {command}",)
 
     def _ip(self, arguments: str) -> tuple[str, ...]:
         return (f"ip -n {self.node} {arguments}",)
@@ -68,26 +84,34 @@ class WriteSetting(Operation):
     value: str
 
     def commands(self) -> tuple[str, ...]:
-        return self._inside(f"sysctl -w {self.key.replace('/', '.')}={self.value}")
+        return (f"ip netns exec {self.node} sysctl -w {self.key.replace('/', '.')}={self.value}",)
 
 
 @dataclass(frozen=True, slots=True)
 class Request(Operation):
-    """An operation that is one netlink message."""
+    """An operation that is one netlink message, or several alike."""
+
+    @property
+    def place(self) -> str | None:
+        """The node in whose namespace it is sent; None is the sandbox's own."""
+        return self.node
+
+    @property
+    def protocol(self) -> int:
+        """The netlink protocol that it speaks, NETLINK_ROUTE unless told otherwise."""
+        return 0
+
+    @property
+    def count(self) -> int:
+        """How many messages it is; where there are several, each has a command."""
+        return 1
 
     def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
-        """Return the message.
+        """Return its messages, numbered from `sequence`.
 
-        `namespaces` are the keeper's descriptors per node; `acknowledge` asks for an answer also
-        when nothing went wrong.
+        `namespaces` are the keeper's descriptors per node; `acknowledge` asks for an answer to the last
+        one also when nothing went wrong.
         """
-        message = self._message(namespaces)
-        message["header"]["sequence_number"] = sequence
-        message["header"]["flags"] |= _ACK if acknowledge else 0
-        message.encode()
-        return bytes(message.data)
-
-    def _message(self, namespaces: Mapping[str, int]) -> Any:
         raise NotImplementedError
 
 
@@ -100,31 +124,59 @@ class CreateVeth(Request):
     peer_node: str
     peer_name: str
     peer_index: int
+    #: Link-layer addresses; None leaves the choice to the kernel.
+    mac: str | None = None
+    peer_mac: str | None = None
+
+    @property
+    def place(self) -> str | None:
+        return None
 
     def commands(self) -> tuple[str, ...]:
+        name = self.name + _mac_words(self.mac)
+        peer_name = self.peer_name + _mac_words(self.peer_mac)
         ends = (self.name, self.node), (self.peer_name, self.peer_node)
         if not all(name.startswith(node) for name, node in ends):  # two of one name cannot be side by side
-            return self._ip(
-                f"link add {self.name} type veth peer name {self.peer_name} netns {self.peer_node}"
-            )
+            peer = f"peer name {peer_name} netns {self.peer_node}"
+            return (f"ip link add {name} netns {self.node} type veth {peer}",)
         return (
-            f"ip link add {self.name} type veth peer name {self.peer_name}",
+            f"ip link add {name} type veth peer name {peer_name}",
             f"ip link set {self.name} netns {self.node}",
             f"ip link set {self.peer_name} netns {self.peer_node}",
         )
 
-    def _message(self, namespaces: Mapping[str, int]) -> Any:
-        peer = {
-            "index": self.peer_index,
-            "attrs": [("IFLA_IFNAME", self.peer_name), ("IFLA_NET_NS_FD", namespaces[self.peer_node])],
-        }
-        return _link_message(_NEW, self.index, [
-            ("IFLA_IFNAME", self.name),
-            ("IFLA_LINKINFO", {"attrs": [
-                ("IFLA_INFO_KIND", "veth"),
-                ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", peer)]}),
-            ]}),
-        ])  # fmt: skip
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+        peer = link(self.peer_index) + _end(self.peer_name, namespaces[self.peer_node], self.peer_mac)
+        info = _info("veth", attribute(_VETH_INFO_PEER, peer))
+        body = link(self.index) + _end(self.name, namespaces[self.node], self.mac) + info
+        return message(NEWLINK, _new(acknowledge), sequence, body)
+
+
+def _end(name: str, namespace: int, mac: str | None) -> bytes:
+    """Return the attributes of one end of a link."""
+    address = attribute(_IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))) if mac else b""
+    return address + number(_IFLA_NET_NS_FD, namespace) + text(_IFLA_IFNAME, name)
+
+
+def _info(kind: str, data: bytes) -> bytes:
+    """Return the attribute that says what kind of interface to make."""
+    return attribute(
+        _IFLA_LINKINFO, attribute(_INFO_KIND, kind.encode()) + (attribute(_INFO_DATA, data) if data else b"")
+    )
+
+
+def _mac_words(mac: str | None) -> str:
+    return f" address {mac}" if mac else ""
+
+
+def _new(acknowledge: bool) -> int:
+    """Return the flags of a message that makes something."""
+    return NEW | ACK if acknowledge else NEW
+
+
+def _change(acknowledge: bool) -> int:
+    """Return the flags of a message that changes something."""
+    return REQUEST | ACK if acknowledge else REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +191,10 @@ class CreateBridge(Request):
         words = "".join(f" {word} {value}" for word, _, value in _TREE) if self.spanning_tree else ""
         return self._ip(f"link add {self.name} type bridge{words}")
 
-    def _message(self, namespaces: Mapping[str, int]) -> Any:
-        tree = [(attribute, value) for _, attribute, value in _TREE] if self.spanning_tree else []
-        info = [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": tree})]
-        return _link_message(_NEW, self.index, [
-            ("IFLA_IFNAME", self.name), ("IFLA_LINKINFO", {"attrs": info}),
-        ])  # fmt: skip
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+        tree = b"".join(number(kind, value) for _, kind, value in _TREE) if self.spanning_tree else b""
+        body = link(self.index) + text(_IFLA_IFNAME, self.name) + _info("bridge", tree)
+        return message(NEWLINK, _new(acknowledge), sequence, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +208,9 @@ class AddAltname(Request):
     def commands(self) -> tuple[str, ...]:
         return self._ip(f"link property add dev {self.name} altname {self.altname}")
 
-    def _message(self, namespaces: Mapping[str, int]) -> Any:
-        names = {"attrs": [("IFLA_ALT_IFNAME", self.altname)]}
-        flags = _NEW | _APPEND
-        return _link_message(flags, self.index, [("IFLA_PROP_LIST", names)], kind=_NEWLINKPROP)
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+        names = attribute(NESTED | _IFLA_PROP_LIST, text(_IFLA_ALT_IFNAME, self.altname))
+        return message(NEWLINKPROP, _new(acknowledge) | APPEND, sequence, link(self.index) + names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +225,9 @@ class Enslave(Request):
     def commands(self) -> tuple[str, ...]:
         return self._ip(f"link set {self.name} master {self.bridge}")
 
-    def _message(self, namespaces: Mapping[str, int]) -> Any:
-        return _link_message(_REQUEST, self.index, [("IFLA_MASTER", self.bridge_index)])
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+        body = link(self.index) + number(_IFLA_MASTER, self.bridge_index)
+        return message(NEWLINK, _change(acknowledge), sequence, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +240,8 @@ class SetUp(Request):
     def commands(self) -> tuple[str, ...]:
         return self._ip(f"link set {self.name} up")
 
-    def _message(self, namespaces: Mapping[str, int]) -> Any:
-        message = _link_message(_REQUEST, self.index, [])
-        message["flags"] = message["change"] = _IFF_UP
-        return message
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+        return message(NEWLINK, _change(acknowledge), sequence, link(self.index, up=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,126 +255,151 @@ class AddAddress(Request):
     def commands(self) -> tuple[str, ...]:
         return self._ip(f"address add {self.address} dev {self.name}")
 
-    def _message(self, namespaces: Mapping[str, int]) -> Any:
-        from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-
-        message = ifaddrmsg()
-        message["header"]["type"], message["header"]["flags"] = _NEWADDR, _NEW
-        message["family"] = _family(self.address.version)
-        message["prefixlen"], message["index"] = self.address.network.prefixlen, self.index
-        address = str(self.address.ip)
-        message["attrs"] = [("IFA_LOCAL", address), ("IFA_ADDRESS", address)]
-        return message
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+        family, length = FAMILY[self.address.version], int(self.address.with_prefixlen.partition("/")[2])
+        packed = self.address.packed
+        body = ADDRESS.pack(family, length, 0, 0, self.index)
+        body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
+        return message(NEWADDR, _new(acknowledge), sequence, body)
 
 
 @dataclass(frozen=True, slots=True)
-class AddRoute(Request):
-    """Add a route; `hops` are its next hops with the index of the interface each leaves through."""
+class AddRoutes(Request):
+    """Add routes that share their next hops; `indices` are those of the interfaces they leave through."""
 
-    route: Route
-    hops: tuple[tuple[int, str], ...]
+    group: RouteGroup
+    indices: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.group)
 
     def commands(self) -> tuple[str, ...]:
-        if not self.hops:
-            return self._ip(f"route add unreachable {self.route.destination}")
-        destination = self.route.destination or "default"
-        family = "-6 " if self.route.version == 6 and self.route.destination is None else ""
-        hops = [f"via {hop.gateway} dev {hop.interface}" for hop in self.route.next_hops]
-        where = hops[0] if len(hops) == 1 else " ".join(f"nexthop {hop}" for hop in hops)
-        return (f"ip {family}-n {self.node} route add {destination} {where}",)
+        hops = [f"via {hop.gateway} dev {hop.interface}" for hop in self.group.next_hops]
+        where = f" {hops[0]}" if len(hops) == 1 else "".join(f" nexthop {hop}" for hop in hops)
+        return tuple(self._command(destination, where) for destination in self.group.texts())
 
-    def _message(self, namespaces: Mapping[str, int]) -> Any:
-        from pyroute2.netlink.rtnl.rtmsg import rtmsg
+    def _command(self, destination: str, where: str) -> str:
+        if not where:
+            return f"ip -n {self.node} route add unreachable {destination}"
+        if not destination.endswith("/0"):
+            return f"ip -n {self.node} route add {destination}{where}"
+        family = "-6 " if self.group.version == 6 else ""
+        return f"ip {family}-n {self.node} route add default{where}"
 
-        message = rtmsg()
-        message["header"]["type"], message["header"]["flags"] = _NEWROUTE, _NEW
-        message["family"] = _family(self.route.version)
-        message["table"], message["proto"], message["scope"] = _TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE
-        message["type"] = _TYPE_UNICAST if self.hops else _TYPE_UNREACHABLE
-        attributes: list[tuple[str, Any]] = []
-        if self.route.destination is not None:
-            message["dst_len"] = self.route.destination.prefixlen
-            attributes.append(("RTA_DST", str(self.route.destination.network_address)))
-        if not self.hops:
-            pass
-        elif len(self.hops) == 1:
-            attributes += [("RTA_GATEWAY", self.hops[0][1]), ("RTA_OIF", self.hops[0][0])]
-        else:
-            hops = [{"oif": index, "attrs": [("RTA_GATEWAY", gateway)]} for index, gateway in self.hops]
-            attributes.append(("RTA_MULTIPATH", hops))
-        message["attrs"] = attributes
-        return message
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+        hops = self._hops()
+        messages = [
+            message(NEWROUTE, NEW, sequence + offset, self._target(address, length) + hops)
+            for offset, (address, length) in enumerate(self.group.packed())
+        ]
+        if acknowledge:
+            last = messages[-1]
+            messages[-1] = message(NEWROUTE, NEW | ACK, sequence + len(messages) - 1, last[HEADER.size :])
+        return b"".join(messages)
 
+    def _target(self, address: bytes, length: int) -> bytes:
+        """Return the fixed part (rtmsg) and the destination, which the `ip` command omits of 0.0.0.0/0."""
+        kind = _TYPE_UNICAST if self.indices else _TYPE_UNREACHABLE
+        fixed = ROUTE.pack(
+            FAMILY[self.group.version], length, 0, 0, _TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE, kind, 0
+        )
+        return fixed + (attribute(_RTA_DST, address) if length or len(address) > 4 else b"")
 
-def load_messages() -> None:
-    """Load what encodes messages, which takes longer than most networks need to be built."""
-    import pyroute2.netlink.rtnl.ifaddrmsg
-    import pyroute2.netlink.rtnl.ifinfmsg
-    import pyroute2.netlink.rtnl.rtmsg  # noqa: F401  # loading is all
+    def _hops(self) -> bytes:
+        """Return the attributes that say where a packet goes next."""
+        pairs = [
+            (index, attribute(_RTA_GATEWAY, hop.gateway.packed))
+            for index, hop in zip(self.indices, self.group.next_hops, strict=True)
+        ]
+        if len(pairs) > 1:  # struct rtnexthop: its length, flags, hops (a weight less one), interface
+            return attribute(
+                _RTA_MULTIPATH,
+                b"".join(NEXT_HOP.pack(NEXT_HOP.size + len(hop), 0, 0, index) + hop for index, hop in pairs),
+            )
+        return b"".join(hop + number(_RTA_OIF, index) for index, hop in pairs)
 
 
 def operations_for(plan: Plan) -> list[Operation]:
     """Return everything that builds the plan, in an order in which it works.
 
     First every namespace with its settings (an interface takes them over when it is made), then all
-    links, then node by node what needs only its own interfaces.
+    links, then all interfaces up, then addresses and routes: an IPv6 address is usable at once where the
+    link already carries packets.
     """
     operations: list[Operation] = [CreateNamespace(node.name) for node in plan.nodes]
     operations += [WriteSetting(node.name, key, value) for node in plan.nodes for key, value in node.settings]
-    indices = {(node.name, one.name): one.index for node in plan.nodes for one in node.interfaces}
-    for (node, name), (peer_node, peer_name) in (link.ends for link in plan.links):
-        index, peer_index = indices[node, name], indices[peer_node, peer_name]
-        operations.append(CreateVeth(node, name, index, peer_node, peer_name, peer_index))
-    for one in plan.nodes:
-        operations += _switch_operations(one) if one.kind is Kind.SWITCH else _node_operations(one)
+    for step in STEPS.values():
+        operations += step(plan)
     return operations
 
 
-def _node_operations(node: NodePlan) -> list[Operation]:
-    indices = {one.name: one.index for one in node.interfaces}
+def link_operations(plan: Plan) -> list[Request]:
+    """Return what makes all links."""
+    ends = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
     return [
-        SetUp(node.name, "lo", 1),
-        *_altnames(node),
-        *(SetUp(node.name, one.name, one.index) for one in node.interfaces),
-        # After the interface is up: an IPv6 address is then usable at once.
-        *(
-            AddAddress(node.name, one.name, one.index, address)
-            for one in node.interfaces for address in one.addresses
-        ),
-        *(
-            AddRoute(
-                node.name, route, tuple((indices[hop.interface], str(hop.gateway)) for hop in route.next_hops)
-            )
-            for route in node.routes
-        ),
+        CreateVeth(node, name, one.index, peer_node, peer_name, peer.index, one.mac, peer.mac)
+        for (node, name), (peer_node, peer_name) in (link.ends for link in plan.links)
+        for one, peer in [(ends[node, name], ends[peer_node, peer_name])]
+    ]
+
+
+def up_operations(plan: Plan) -> list[Request]:
+    """Return what sets all interfaces up, and joins those of switches before that."""
+    return [
+        operation
+        for node in plan.nodes
+        for operation in (
+            SetUp(node.name, "lo", 1),
+            *(
+                AddAltname(node.name, one.name, one.index, one.altname)
+                for one in node.interfaces if one.altname
+            ),
+            *(_switch_operations(node) if node.kind is Kind.SWITCH else _ups(node)),
+        )
     ]  # fmt: skip
 
 
-def _switch_operations(node: NodePlan) -> list[Operation]:
+def _ups(node: NodePlan) -> list[Request]:
+    return [SetUp(node.name, one.name, one.index) for one in node.interfaces]
+
+
+def _switch_operations(node: NodePlan) -> list[Request]:
     name, index = BRIDGE, len(node.interfaces) + 2
     return [
-        SetUp(node.name, "lo", 1),
         CreateBridge(node.name, name, index, node.spanning_tree),
-        *_altnames(node),
         *(Enslave(node.name, one.name, one.index, name, index) for one in node.interfaces),
-        *(SetUp(node.name, one.name, one.index) for one in node.interfaces),
+        *_ups(node),
         SetUp(node.name, name, index),
     ]
 
 
-def _altnames(node: NodePlan) -> list[Operation]:
-    return [AddAltname(node.name, one.name, one.index, one.altname) for one in node.interfaces if one.altname]
+def address_operations(plan: Plan) -> list[Request]:
+    """Return what gives all interfaces their addresses."""
+    return [
+        AddAddress(node.name, one.name, one.index, address)
+        for node in plan.nodes for one in node.interfaces for address in one.addresses
+    ]  # fmt: skip
 
 
-def _link_message(flags: int, index: int, attributes: list[tuple[str, Any]], kind: int = _NEWLINK) -> Any:
-    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-
-    message = ifinfmsg()
-    message["header"]["type"], message["header"]["flags"] = kind, flags
-    message["index"], message["attrs"] = index, attributes
-    return message
+def route_operations(plan: Plan) -> list[Request]:
+    """Return what gives all nodes their routes."""
+    return [operation for node in plan.nodes if node.routes for operation in routes_of(node)]
 
 
-def _family(version: int) -> int:
-    """Return AF_INET or AF_INET6 (include/linux/socket.h)."""
-    return 2 if version == 4 else 10
+def routes_of(node: NodePlan) -> list[Request]:
+    """Return what gives a node its routes."""
+    indices = {one.name: one.index for one in node.interfaces}
+    return [
+        AddRoutes(node.name, group, tuple(indices[hop.interface] for hop in group.next_hops))
+        for group in RouteTable.of(node.routes).groups
+    ]
+
+
+#: What follows namespaces and settings, in this order.
+STEPS: dict[str, Callable[[Plan], list[Request]]] = {
+    "links": link_operations,
+    "interfaces": up_operations,
+    "addresses": address_operations,
+    "routes": route_operations,
+}

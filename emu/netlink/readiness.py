@@ -8,49 +8,78 @@ operational state (RFC 2863) is "up". From Linux 6.13 on, asking for it makes it
 
 from __future__ import annotations
 
-import socket
-import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-# include/uapi/linux/{netlink,rtnetlink,if_link,if}.h
-_HEADER, _INTERFACE, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BxHiII"), struct.Struct("=HH")
-_REQUEST, _GETLINK, _NEWLINK = 1, 18, 16
+from .delivery import Batch, exchange
+from .messages import ACK, ATTRIBUTE, GETLINK, HEADER, LINK, NEWLINK, REQUEST, link, message, number
+
+if TYPE_CHECKING:
+    from ..connection import Sandbox
+
+# include/uapi/linux/{if_link,rtnetlink,if}.h
 _IFLA_OPERSTATE, _IFLA_EXT_MASK, _SKIP_STATS = 16, 29, 8
 _IF_OPER_UP = 6
 #: How often to look, in seconds.
 _PAUSE = 0.001
 
 
-def await_interfaces(sock: socket.socket, indices: Iterable[int], deadline: float) -> bool:
+def await_interfaces(sandbox: Sandbox, wanted: Mapping[str, Sequence[int]], deadline: float) -> bool:
     """Wait until interfaces are in service.
 
     Args:
-        sock: a NETLINK_ROUTE socket in their namespace.
-        indices: the interfaces' numbers.
+        sandbox: where they are.
+        wanted: the interfaces' numbers, by node.
         deadline: when to give up, by `time.monotonic()`.
 
     Returns:
         Whether all are.
     """
-    for index in indices:
-        while not _in_service(sock, index):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_PAUSE)
+    waiting = dict(wanted)
+    while waiting := dict(_not_in_service(sandbox, waiting)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE)
     return True
 
 
-def _in_service(sock: socket.socket, index: int) -> bool:
-    body = _INTERFACE.pack(0, 0, index, 0, 0)
-    body += _ATTRIBUTE.pack(8, _IFLA_EXT_MASK) + struct.pack("=I", _SKIP_STATS)
-    sock.send(_HEADER.pack(_HEADER.size + len(body), _GETLINK, _REQUEST, 0, 0) + body)
-    answer = sock.recv(1 << 16)
-    _, kind, _, _, _ = _HEADER.unpack_from(answer)
-    offset = _HEADER.size + _INTERFACE.size
-    while kind == _NEWLINK and offset < len(answer):
-        size, attribute = _ATTRIBUTE.unpack_from(answer, offset)
-        if attribute == _IFLA_OPERSTATE:
-            return answer[offset + _ATTRIBUTE.size] == _IF_OPER_UP
+def _not_in_service(
+    sandbox: Sandbox, wanted: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[str, Sequence[int]]]:  # fmt: skip
+    """Yield those interfaces that are there and not in service."""
+    batches = (Batch(node, _questions(indices), indices[-1]) for node, indices in wanted.items() if indices)
+    for answer in exchange(sandbox, batches, lambda _: None):  # refused is what is gone: nothing to wait for
+        late = [index for index, state in _states(answer.data) if state != _IF_OPER_UP]
+        if late:
+            yield str(answer.batch.place), late
+
+
+def _questions(indices: Sequence[int]) -> bytes:
+    """Return a message per interface that asks how it is, numbered like it."""
+    mask = number(_IFLA_EXT_MASK, _SKIP_STATS)
+    return b"".join(
+        message(GETLINK, REQUEST | (ACK if index == indices[-1] else 0), index, link(index) + mask)
+        for index in indices
+    )
+
+
+def _states(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the number and the operational state of each interface that an answer tells of."""
+    offset = 0
+    while offset < len(data):
+        size, kind, _, _, _ = HEADER.unpack_from(data, offset)
+        if kind == NEWLINK:
+            _, _, index, _, _ = LINK.unpack_from(data, offset + HEADER.size)
+            attributes = data[offset + HEADER.size + LINK.size : offset + size]
+            yield from ((index, state) for state in _state(attributes))
         offset += (size + 3) & ~3
-    return True  # gone, or without such a state: nothing to wait for
+
+
+def _state(attributes: bytes) -> Iterator[int]:
+    offset = 0
+    while offset < len(attributes):
+        size, kind = ATTRIBUTE.unpack_from(attributes, offset)
+        if kind == _IFLA_OPERSTATE:
+            yield attributes[offset + ATTRIBUTE.size]
+        offset += (size + 3) & ~3

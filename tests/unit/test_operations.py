@@ -8,12 +8,13 @@ from typing import Any
 import networkx as nx
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import emu
 from emu.netlink.operations import (
     AddAddress,
     AddAltname,
-    AddRoute,
+    AddRoutes,
     CreateBridge,
     CreateNamespace,
     CreateVeth,
@@ -24,7 +25,7 @@ from emu.netlink.operations import (
     WriteSetting,
     operations_for,
 )
-from emu.routes import NextHop, Route
+from emu.routes import NextHop, RouteGroup
 
 from .graphs import GRAPHS, networks
 
@@ -32,10 +33,16 @@ from .graphs import GRAPHS, networks
 #:     strace -e trace=sendmsg -e write=all COMMAND
 #: in a sandbox of the namespaces A and B, whose interfaces get the numbers 2 (veth) and 3 (bridge).
 CAPTURED = {
-    "ip -n A link add A-veth0 type veth peer name B-veth0 netns B": (
-        "64000000100005060000000000000000000000000000000000000000000000000c000300412d76657468300038001200"
-        "08000100766574682c000200280001000000000000000000000000000000000008001c00040000000c000300422d7665"
-        "74683000"
+    "ip link add A-veth0 index 2 netns A type veth peer name B-veth0 index 7 netns B": (
+        "6c0000001000050600000000000000000000000002000000000000000000000008001c00040000000c000300412d7665"
+        "746830003800120008000100766574682c00020028000100000000000700000000000000000000000800 1c0005000000"
+        "0c000300422d76657468300 0"
+    ).replace(" ", ""),
+    "ip link add A-veth1 address 02:00:00:00:00:01 netns A type veth peer name B-veth1 "
+    "address 02:00:00:00:00:02 netns B": (
+        "84000000100005060000000000000000000000000000000000000000000000000a000100020000000001000008001c00"
+        "040000000c000300412d76657468310044001200080001007665746838000200340001000000000000000000000000000"
+        "00000000a000100020000000002000008001c00050000000c000300422d766574683100"
     ),
     "ip -n A link add bridge type bridge forward_delay 200 hello_time 100 max_age 600 stp_state 1": (
         "60000000100005060000000000000000000000000000000000000000000000000b000300627269646765000034001200"
@@ -89,11 +96,10 @@ CAPTURED = {
 }
 
 
-def route(destination: str | None, *gateways: str, version: int = 4) -> AddRoute:
+def route(destination: str, *gateways: str) -> AddRoutes:
     """Return the operation for a route of B through B-veth0."""
-    prefix = ipaddress.ip_network(destination) if destination else None
     hops = tuple(NextHop("B-veth0", ipaddress.ip_address(gateway)) for gateway in gateways)
-    return AddRoute("B", Route(prefix, hops), tuple((2, gateway) for gateway in gateways))
+    return AddRoutes("B", RouteGroup.of(hops, [destination]), (2,) * len(hops))
 
 
 SAME: list[Request] = [
@@ -102,7 +108,8 @@ SAME: list[Request] = [
     SetUp("A", "A-veth0", 2),
     AddAddress("B", "B-veth0", 2, ipaddress.ip_interface("192.0.2.1/24")),
     AddAddress("B", "B-veth0", 2, ipaddress.ip_interface("fd00::1/64")),
-    route(None, "192.0.2.254"),
+    route("0.0.0.0/0", "192.0.2.254"),
+    route("::/0", "fd00::fe"),
     route("10.0.0.0/24", "192.0.2.254"),
     route("10.0.1.0/24", "192.0.2.254", "192.0.2.253"),
     route("fd00:1::/64", "fd00::fe"),
@@ -148,23 +155,30 @@ def test_messages_are_those_of_the_ip_command_to_the_byte(operation: Request) ->
     assert operation.encode(0, {}, acknowledge=True).hex() == CAPTURED[command(operation)]
 
 
-def test_a_link_is_that_of_the_ip_command_but_for_the_chosen_numbers() -> None:
-    operation = CreateVeth("A", "A-veth0", 2, "B", "B-veth0", 7)
-    ours = decoded(operation.encode(0, {"A": 3, "B": 4}, acknowledge=True))
-    theirs = decoded(bytes.fromhex(CAPTURED["ip -n A link add A-veth0 type veth peer name B-veth0 netns B"]))
-    peer = ours["IFLA_LINKINFO"]["IFLA_INFO_DATA"]["VETH_INFO_PEER"]
-    assert (ours.pop("index"), peer.pop("index")) == (2, 7)
-    # The printed commands use a descriptor of the `ip` process, the message one of the keeper's.
-    assert peer.pop("IFLA_NET_NS_FD") == 4
-    assert theirs["IFLA_LINKINFO"]["IFLA_INFO_DATA"]["VETH_INFO_PEER"].pop("IFLA_NET_NS_FD") == 4
-    assert ours == theirs
+@pytest.mark.parametrize(
+    ("operation", "captured"),
+    [
+        (
+            CreateVeth("A", "A-veth0", 2, "B", "B-veth0", 7),
+            "ip link add A-veth0 index 2 netns A type veth peer name B-veth0 index 7 netns B",
+        ),
+        (
+            CreateVeth("A", "A-veth1", 0, "B", "B-veth1", 0, "02:00:00:00:00:01", "02:00:00:00:00:02"),
+            "ip link add A-veth1 address 02:00:00:00:00:01 netns A type veth peer name B-veth1 "
+            "address 02:00:00:00:00:02 netns B",
+        ),
+    ],
+)
+def test_a_link_is_that_of_the_ip_command_to_the_byte(operation: CreateVeth, captured: str) -> None:
+    # 4 and 5 are the `ip` process's descriptors of the two namespaces.
+    assert operation.encode(0, {"A": 4, "B": 5}, acknowledge=True).hex() == CAPTURED[captured]
 
 
 def test_a_link_in_one_command_where_both_ends_have_one_name() -> None:
     names = "A" * 20, "B" * 20
     operation = CreateVeth(names[0], "veth0", 2, names[1], "veth0", 2)
     assert operation.commands() == (
-        f"ip -n {names[0]} link add veth0 type veth peer name veth0 netns {names[1]}",
+        f"ip link add veth0 netns {names[0]} type veth peer name veth0 netns {names[1]}",
     )
 
 
@@ -176,12 +190,47 @@ def test_a_bridge_is_that_of_the_ip_command_but_for_its_number() -> None:
     assert ours == theirs
 
 
-def test_the_ipv6_default_route_is_that_of_the_ip_command_which_writes_it_out() -> None:
-    operation = route(None, "fd00::fe")
-    ours = decoded(operation.encode(0, {}, acknowledge=True))
-    theirs = decoded(bytes.fromhex(CAPTURED[command(operation)]))
-    assert theirs.pop("RTA_DST") == "::"
-    assert ours == theirs
+@given(
+    st.sampled_from(["10.0.0.0/24", "0.0.0.0/0", "10.9.0.0/16"]).map(lambda first: [first, "10.7.0.0/30"])
+    | st.lists(st.ip_addresses(network="fd00::/16").map(lambda one: f"{one}/128"), min_size=1, unique=True),
+    st.integers(0, 3),
+)
+def test_routes_are_as_many_messages_as_commands_and_those_of_pyroute2(
+    targets: list[str], count: int
+) -> None:  # fmt: skip
+    version = 6 if ":" in targets[0] else 4
+    gateways = [ipaddress.ip_address("fd00::fe" if version == 6 else "192.0.2.254") + n for n in range(count)]
+    group = RouteGroup.of(tuple(NextHop("B-veth0", gateway) for gateway in gateways), targets)
+    operation = AddRoutes("B", group, (2,) * count)
+    data = operation.encode(5, {}, acknowledge=True)
+    assert len(operation.commands()) == operation.count == len(targets)
+    for number, target in enumerate(targets):
+        size = int.from_bytes(data[:4], "little")
+        assert data[:size] == by_pyroute2(target, gateways, 5 + number, last=number == len(targets) - 1)
+        data = data[size:]
+    assert not data
+
+
+def by_pyroute2(target: str, gateways: list[Any], sequence: int, last: bool) -> bytes:
+    """Return the message for a route as pyroute2 encodes it."""
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+    made = rtmsg()
+    made["header"].update(type=24, flags=0x605 if last else 0x601, sequence_number=sequence)
+    network = ipaddress.ip_network(target)
+    made.update(family=2 if network.version == 4 else 10, dst_len=network.prefixlen, table=254, proto=3)
+    made["type"] = 1 if gateways else 7
+    attributes: list[tuple[str, Any]] = []
+    if network.prefixlen or network.version == 6:  # as the `ip` command has it
+        attributes.append(("RTA_DST", str(network.network_address)))
+    if len(gateways) == 1:
+        attributes += [("RTA_GATEWAY", str(gateways[0])), ("RTA_OIF", 2)]
+    elif gateways:
+        hops = [{"oif": 2, "attrs": [("RTA_GATEWAY", str(gateway))]} for gateway in gateways]
+        attributes.append(("RTA_MULTIPATH", hops))
+    made["attrs"] = attributes
+    made.encode()
+    return bytes(made.data)
 
 
 def test_only_what_is_asked_for_is_acknowledged_and_numbered() -> None:
@@ -197,8 +246,14 @@ def test_every_message_of_every_plan_is_well_formed(graph: nx.MultiDiGraph) -> N
     for operation in operations_for(plan):
         assert operation.commands()
         if isinstance(operation, Request):
-            message = operation.encode(1, namespaces, acknowledge=True)
-            assert int.from_bytes(message[:4], "little") == len(message)
+            data = operation.encode(1, namespaces, acknowledge=True)
+            count = 0
+            while data:
+                size = int.from_bytes(data[:4], "little")
+                assert 16 <= size <= len(data)
+                data = data[size:]
+                count += 1
+            assert count == operation.count
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=str)

@@ -1,0 +1,128 @@
+"""Getting netlink messages into nodes: by the keeper, many at a time, while the next are being made."""
+
+from __future__ import annotations
+
+import bisect
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import KernelError
+from .operations import Request
+
+if TYPE_CHECKING:
+    from ..connection import Sandbox
+
+#: Messages are sent in pieces of about this many bytes: the keeper stays responsive, and the next piece
+#: is encoded while the kernel works on the one before.
+_PIECE = 1 << 17
+
+
+class Batch(NamedTuple):
+    """Messages for one place: a node, or None for the sandbox's own namespace.
+
+    `last` is the sequence number of the last message, which must ask for an acknowledgement or a list;
+    `protocol` the netlink protocol, NETLINK_ROUTE unless told otherwise.
+    """
+
+    place: str | None
+    messages: bytes
+    last: int
+    protocol: int = 0
+
+
+class Refusal(NamedTuple):
+    """A message that the kernel refused: its sequence number, errno and the kernel's own text."""
+
+    sequence: int
+    errno: int
+    reason: str
+
+
+class Answer(NamedTuple):
+    """What became of a batch: what the kernel sent, whole netlink messages."""
+
+    batch: Batch
+    data: bytes
+
+
+def exchange(
+    sandbox: Sandbox, batches: Iterable[Batch], refused: Callable[[Refusal], None]
+) -> Iterator[Answer]:  # fmt: skip
+    """Send batches in order and yield the answer to each; `refused` is called for each refusal before it."""
+    sent: deque[list[Batch]] = deque()
+
+    def pieces() -> Iterator[tuple[dict[str, Any], bytes]]:
+        for piece in _pieces(batches):
+            sent.append(piece)
+            sizes = [(one.place, len(one.messages), one.last, one.protocol) for one in piece]
+            yield {"batches": sizes}, b"".join(one.messages for one in piece)
+
+    for frame in sandbox.ask_all("netlink", pieces()):
+        for refusal in frame.message["refused"]:
+            refused(Refusal(*refusal))
+        offset = 0
+        for batch, size in zip(sent.popleft(), frame.message["sizes"], strict=True):
+            yield Answer(batch, frame.blob[offset : offset + size])
+            offset += size
+
+
+def send(
+    sandbox: Sandbox,
+    requests: Sequence[Request],
+    namespaces: Mapping[str, int],
+    done: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Send requests in order, those for one place that stand together as one batch.
+
+    `done` is told now and then how many messages have been dealt with.
+
+    Raises:
+        KernelError: the kernel refused one; the first that it refused.
+    """
+    starts: list[int] = []  # the sequence number of each request's first message
+
+    def refuse(refusal: Refusal) -> None:
+        number = bisect.bisect_right(starts, refusal.sequence) - 1
+        request = requests[number]
+        commands = request.commands()
+        command = commands[refusal.sequence - starts[number] if request.count > 1 else 0]
+        raise KernelError(command, request.node, refusal.errno, refusal.reason)
+
+    for answer in exchange(sandbox, _batches(requests, namespaces, starts), refuse):
+        done(answer.batch.last + 1)
+
+
+def _batches(
+    requests: Sequence[Request], namespaces: Mapping[str, int], starts: list[int]
+) -> Iterator[Batch]:  # fmt: skip
+    """Yield the requests as batches; notes the sequence number of each request's first message."""
+    sequence = 0
+    for (place, protocol, _), group in groupby(requests, key=_together):
+        together = list(group)
+        messages = []
+        for request in together:
+            starts.append(sequence)
+            messages.append(request.encode(sequence, namespaces, acknowledge=request is together[-1]))
+            sequence += request.count
+        yield Batch(place, b"".join(messages), sequence - 1, protocol)
+
+
+def _together(request: Request) -> tuple[str | None, int, int]:
+    """Return what is the same for requests that may be sent together; a transaction goes alone."""
+    return request.place, request.protocol, id(request) if request.protocol else 0
+
+
+def _pieces(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Yield batches in lists of about `_PIECE` bytes."""
+    piece: list[Batch] = []
+    size = 0
+    for batch in batches:
+        piece.append(batch)
+        size += len(batch.messages)
+        if size >= _PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
