@@ -25,6 +25,8 @@ from .pin_values import (
     parse_routes,
     words,
 )
+from .shaping.attributes import PARSERS as SHAPING
+from .shaping.profiles import parse_profiles
 
 __all__ = ["KNOWN", "Address", "Kind", "Prefix", "Reader", "Routing", "position_of"]
 
@@ -142,6 +144,7 @@ KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
         "name": _as_it_is,
         "packed": parse_flag,
         "pools": parse_prefixes,
+        "profiles": parse_profiles,
         "routes": parse_routing,
     },
     "node": {
@@ -156,10 +159,13 @@ KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
         "prefix": parse_prefixes,
         "addresses": parse_addresses,
         "macs": parse_macs,
+        **SHAPING,
     },
 }
+#: Which attributes of a link may be a mapping of its ends to values, one for each direction.
+BY_END = frozenset({"weight", *SHAPING})
 #: Words that are near a known attribute and mean something of their own.
-_OTHER_WORDS = {"packet", "packets", "router", "routers"}
+_OTHER_WORDS = {"packet", "packets", "router", "routers", "slow", "speed"}
 
 
 class Reader:

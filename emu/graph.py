@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
-from .attributes import Address, Kind, Prefix, Reader, Routing, position_of
+from .attributes import BY_END, Address, Kind, Prefix, Reader, Routing, position_of
 from .errors import TopologyError, shown
 from .names import interface_name, label_of, node_names
 from .pin_values import PinnedRoutes
 from .pins import link_name, long_name, mac_faults, pin_faults, unused_pins
+from .shaping.attributes import PARSERS as SHAPING
+from .shaping.links import by_direction, shapings_of
+from .shaping.model import Shaping
+from .shaping.profiles import Profile
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -37,6 +42,8 @@ class Interface:
     weight: float = 1.0
     pinned: tuple[Address, ...] = ()
     mac: str | None = None
+    #: What happens to the packets that leave through it; None is nothing.
+    shaping: Shaping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ def topology_from(
     given = reader.read("graph", "graph", attributes)
     builder.add_links()
     builder.add_nodes()
+    builder.add_shapings(given.get("profiles", {}), given.get("families", (4, 6)))
     segments = builder.segments(given.get("loopbacks", False))
     titles = (label_of(one) for one in (name, given.get("name")) if one is not None)
     title = next(filter(str.strip, titles), "graph")
@@ -164,6 +172,8 @@ class _Builder:
         self.pins: dict[str, tuple[Prefix, ...]] = {}
         self.loopbacks: dict[str, tuple[Address, ...]] = {}
         self.link_pins: list[tuple[Prefix, ...]] = []
+        #: Of each link, the parsed attributes of its two directions.
+        self.ways: list[tuple[dict[str, Any], dict[str, Any]]] = []
         if not self.names:
             self.faults.append("the graph has no nodes")
 
@@ -174,8 +184,9 @@ class _Builder:
             if self.names[a] == self.names[b]:  # a == b is false of NaN
                 self.faults.append(f"{where}: a link from a node to itself")
                 continue
-            given = self.reader.read("link", where, there)
-            other = self.reader.read("link", where, back) if back is not there else given
+            ways = by_direction(there, back, partial(self._per_end, (a, b), where), BY_END)
+            given = self.reader.read("link", where, ways[0])
+            other = self.reader.read("link", where, ways[1]) if ways[1] is not ways[0] else given
             addresses, macs = (
                 self._by_node((a, b), {**other.get(key, {}), **given.get(key, {})}, f"{where}: {key}")
                 for key in ("addresses", "macs")
@@ -185,6 +196,7 @@ class _Builder:
                 pins = addresses.get(node, ()), macs.get(node)
                 ends.append(self._add_interface(self.names[node], index, weight, *pins))
             self.links.append(Link((ends[0], ends[1])))
+            self.ways.append((given, other))
             self.link_pins.append((*given.get("prefix", ()), *other.get("prefix", ())))
 
     def _by_node(self, ends: tuple[Any, Any], pins: dict[Any, Any], where: str) -> dict[Any, Any]:
@@ -196,6 +208,13 @@ class _Builder:
             for stranger in pins if stranger not in owners
         ]  # fmt: skip
         return {owners[key]: pin for key, pin in pins.items() if key in owners}
+
+    def _per_end(
+        self, ends: tuple[Any, Any], where: str, key: str, values: Mapping[Any, Any]
+    ) -> tuple[Any, Any]:  # fmt: skip
+        """Return what a mapping of a link's ends has for either, None where there is nothing."""
+        found = self._by_node(ends, dict(values), f"{where}: {key}")
+        return found.get(ends[0]), found.get(ends[1])
 
     def _add_interface(
         self, node: str, link: int, weight: float, pinned: tuple[Address, ...], mac: str | None
@@ -226,6 +245,22 @@ class _Builder:
                 self.faults.append(f"switch {name}: {len(mine)} links; a bridge has at most {SWITCH_LINKS}")
             position = position_of(attributes)
             self.nodes.append(Node(name, self.labels[node] or name, kind, mine, position, routes))
+
+    def add_shapings(self, profiles: Mapping[str, Profile], families: tuple[int, ...]) -> None:
+        """Give the interfaces what their direction of the link does; a profile's customer is a host."""
+        for link, values in zip(self.links, self.ways, strict=True):
+            if SHAPING.keys().isdisjoint(values[0].keys() | values[1].keys()):
+                continue
+            names = (self.interfaces[link.ends[0]].node, self.interfaces[link.ends[1]].node)
+            hosts = [end for end, name in enumerate(names) if self.kinds[name] is Kind.HOST]
+            customer = hosts[0] if len(hosts) == 1 else None
+            try:
+                shapings = shapings_of(values, names, customer, profiles, families)
+            except ValueError as error:
+                self.faults.append(f"{link_name(*names)}: {error}")
+                continue
+            for end, shaping in zip(link.ends, shapings, strict=True):
+                self.interfaces[end] = replace(self.interfaces[end], shaping=shaping)
 
     def segments(self, loopbacks: bool) -> tuple[Segment, ...]:
         """Return the broadcast domains, with their pins checked; `loopbacks`: with one for every router."""

@@ -16,6 +16,7 @@ from typing import Any
 from .addressing import Addressing, InterfaceAddress, assign_addresses
 from .attributes import Kind, Prefix, Routing
 from .graph import Topology
+from .macs import macs_for
 from .path_lengths import MOST, PathLength, longest_path
 from .pin_values import UNREACHABLE, PinnedRoutes, parse_routes
 from .pinned_routes import Router, routes_for, unanswered_hops
@@ -164,7 +165,7 @@ def compile_plan(
         topology.interfaces[end].node: addressing.addresses[end]
         for segment in topology.segments if segment.loopback for end in segment.interfaces
     }  # fmt: skip
-    macs = _macs(topology)
+    macs = macs_for(topology)
     ringed = _switches_on_rings(topology)
     return Plan(
         name=topology.name,
@@ -207,28 +208,6 @@ def _interface(
     addresses = addressing.addresses[number]
     peer = _peer(topology, number)
     return InterfacePlan(one.name, one.altname, index, peer, addresses, one.weight, mac, one.shaping)
-
-
-def _macs(topology: Topology) -> dict[int, str | None]:
-    """Return each interface's MAC address: the graph's, else one of the node's and its own number.
-
-    They are locally administered (the second bit of the first byte, IEEE 802), the same in each run,
-    and so are the IPv6 link-local addresses made of them and the switch that is a spanning tree's root.
-    """
-    pinned = {one.mac for one in topology.interfaces}
-    found: dict[int, str | None] = {}
-    for count, node in enumerate(topology.nodes, start=1):
-        for position, number in enumerate(node.interfaces):
-            own = (mac for first in range(2, 256, 4) if (mac := _mac(first, count, position)) not in pinned)
-            found[number] = topology.interfaces[number].mac or next(own, None)
-    return found
-
-
-def _mac(first: int, node: int, position: int) -> str | None:
-    """Return the address of a number in six bytes, None where they do not hold it."""
-    if node >> 24 or position >> 16:
-        return None
-    return (bytes([first]) + node.to_bytes(3, "big") + position.to_bytes(2, "big")).hex(":")
 
 
 def _too_long(length: PathLength) -> tuple[str, ...]:

@@ -68,6 +68,7 @@ def _show(plan: Plan, names: tuple[str, ...]) -> None:
             for node in nodes for one in node.interfaces
         ] + [(node.name, node.kind, "", "", "", "") for node in nodes if not node.interfaces],
     )  # fmt: skip
+    _show_shapings(nodes)
     click.echo()
     print_table(
         ["NODE", "DESTINATION", "NEXT HOP", "THROUGH"],
@@ -79,6 +80,20 @@ def _show(plan: Plan, names: tuple[str, ...]) -> None:
     )  # fmt: skip
     click.echo("\nSETTINGS")
     click.echo("\n".join(_settings(nodes)))
+
+
+def _show_shapings(nodes: list[NodePlan]) -> None:
+    """Print what happens to packets, by the interface that they leave through, where anything does."""
+    from emu.shaping import describe
+    from emu.tables import print_table
+
+    shaped = [
+        (node.name, one.name, one.peer[1], describe(one.shaping))
+        for node in nodes for one in node.interfaces if one.shaping is not None
+    ]  # fmt: skip
+    if shaped:
+        click.echo()
+        print_table(["FROM", "INTERFACE", "TO", "SHAPING"], shaped)
 
 
 def _settings(nodes: list[NodePlan]) -> list[str]:

@@ -1,0 +1,182 @@
+"""What one direction of a link does to packets: a frozen value, exact, with a JSON form.
+
+Rates are bit/s, times ns, sizes bytes, chances numbers from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: An Ethernet header, which the kernel counts with a packet's size (include/uapi/linux/if_ether.h, ETH_HLEN).
+HEADER = 14
+#: What an interface carries where nothing is said (ETH_DATA_LEN of the same file).
+DEFAULT_MTU = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How likely something happens to a packet, and how much that depends on the packet before."""
+
+    chance: float
+    correlation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss model of netem: `random`, `gemodel` or `state`, with its chances in tc's order.
+
+    random: the loss and its correlation. gemodel (Gilbert and Elliott): p, r, 1-h, 1-k. state (a Markov
+    chain of four states): p13, p31, p32, p23, p14. S. Salsano et al., "Definition of a general and
+    intuitive loss model for packet networks and its implementation in the Netem module", 2012.
+    """
+
+    model: str
+    chances: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reorder:
+    """Packets that overtake: `chance` of every `gap`-th is sent at once, ahead of those that wait."""
+
+    chance: float
+    correlation: float = 0.0
+    gap: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How jitter is distributed: a name, and for a table of the user's own its numbers.
+
+    The table holds deviations in units of 1/8192 of the jitter, ascending.
+    """
+
+    name: str
+    table: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Packets go in bursts: one every `least` to `most` ns, of so many packets and bytes (0: any number).
+
+    With a distribution, the time between is drawn from it, around `least` with a spread of `most`.
+    """
+
+    least: int
+    most: int
+    packets: int = 0
+    size: int = 0
+    distribution: Distribution | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much a queue holds: a number of `packets`, of `bytes`, or of ns of `time` at the link's rate."""
+
+    number: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue discipline by its name in tc, and the options that are not its defaults."""
+
+    kind: str = "fifo"
+    options: tuple[tuple[str, int | float | bool | str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shaping:
+    """What one direction of a link does to packets; a link without any of it has none."""
+
+    rate: int | None = None
+    queue: Queue | None = None
+    limit: Limit | None = None
+    delay: int = 0
+    jitter: int = 0
+    delay_correlation: float = 0.0
+    distribution: Distribution | None = None
+    loss: Loss | None = None
+    duplicate: Chance | None = None
+    corrupt: Chance | None = None
+    reorder: Reorder | None = None
+    slot: Slot | None = None
+    seed: int | None = None
+    mtu: int | None = None
+
+    @property
+    def impairs(self) -> bool:
+        """Whether it delays, loses or changes packets, which is netem's part."""
+        plain = Shaping(rate=self.rate, queue=self.queue, limit=self.limit, mtu=self.mtu)
+        return dataclasses.replace(self, seed=None) != plain
+
+    @property
+    def shapes(self) -> bool:
+        """Whether packets are queued at all: an MTU alone is kept without a queue."""
+        return self.impairs or self.rate is not None or self.queue is not None
+
+    @property
+    def frame(self) -> int:
+        """The bytes of the largest frame, as the kernel counts them."""
+        return (self.mtu or DEFAULT_MTU) + HEADER
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Shaping:
+        """Return what `dataclasses.asdict` made a dictionary of, also by way of JSON."""
+        found = dict(data)
+        for name, kind in _PARTS.items():
+            if found.get(name) is not None:
+                found[name] = _part(kind, found[name])
+        return cls(**found)
+
+
+_PARTS: dict[str, Any] = {
+    "queue": Queue, "limit": Limit, "distribution": Distribution, "loss": Loss, "duplicate": Chance,
+    "corrupt": Chance, "reorder": Reorder, "slot": Slot,
+}  # fmt: skip
+
+
+def _part(kind: Any, data: Mapping[str, Any]) -> Any:
+    """Return one part; what JSON made a list of is a tuple again."""
+    found = {
+        name: _part(Distribution, value) if isinstance(value, Mapping) else _tuples(value)
+        for name, value in data.items()
+    }
+    return kind(**found)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(one) for one in value) if isinstance(value, list | tuple) else value
+
+
+#: Queues for a rate without a limit: time, bytes of full frames.
+_LEAST_TIME, _LEAST_FRAMES = 20 * 10**6, 20
+
+
+def default_limit(shaping: Shaping) -> Limit:
+    """Return how much the queue of a rate holds where nothing is said, in bytes.
+
+    What the rate carries in twice the delay, the round trip of a link that is alike in both
+    directions (C. Villamizar and C. Song, "High Performance TCP in ANSNET", 1994), but not less than
+    in 20 ms, nor than 20 full frames.
+    """
+    span = max(2 * shaping.delay, _LEAST_TIME)
+    held = -(-(shaping.rate or 0) * span // (8 * 10**9))
+    return Limit(min(max(held, _LEAST_FRAMES * shaping.frame), 2**32 - 1), "bytes")
+
+
+def limit_in(shaping: Shaping, unit: str) -> int:
+    """Return the queue's limit in `bytes` or `packets`.
+
+    A time is what the rate carries in it. Between bytes and packets full frames are counted, and
+    never fewer than one.
+    """
+    limit = shaping.limit or default_limit(shaping)
+    number, has = limit.number, limit.unit
+    if has == "time":
+        number, has = (shaping.rate or 0) * limit.number // (8 * 10**9), "bytes"
+    if has == unit:
+        return max(number, 1)
+    return max(number * shaping.frame if unit == "bytes" else number // shaping.frame, 1)
