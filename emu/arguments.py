@@ -16,6 +16,10 @@ _TOPOLOGY = """\
 TOPOLOGY is a name of 'emu topologies', FILE.py[:function], a graph file (.yaml, .json, .graphml, .gml, .dot),
 or topohub:KEY, a public map that 'emu topologies --search WORD' finds."""
 
+#: The options that are attributes of the graph.
+_ATTRIBUTES = ("families", "loopbacks", "packed", "pools", "routes")
+_ROUTES = ("compressed", "full", "hosts", "none")
+
 
 def takes_topology(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the argument TOPOLOGY and the options that go with it.
@@ -28,20 +32,38 @@ def takes_topology(function: Callable[..., Any]) -> Callable[..., Any]:
         "-s", "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the topology."
     )  # fmt: skip
     @click.option("--with-hosts", is_flag=True, help="Give every router a host of its own, H-ROUTER.")
-    @click.option("-4", "family", flag_value=4, type=int, help="IPv4 only.")
-    @click.option("-6", "family", flag_value=6, type=int, help="IPv6 only.")
+    @click.option("-4", "families", flag_value=4, type=int, help="IPv4 only.")
+    @click.option("-6", "families", flag_value=6, type=int, help="IPv6 only.")
+    @click.option("--loopbacks", is_flag=True, default=None, help="Give every router addresses on lo.")
+    @click.option(
+        "--pool",
+        "pools",
+        multiple=True,
+        metavar="PREFIX",
+        help="Where prefixes come from, instead of 10.0.0.0/8 and fd00::/16; one of each family.",
+    )
+    @click.option(
+        "--packed/--readable", default=None, help="Prefixes as narrow as they can be, or of /24 and /64."
+    )
+    @click.option(
+        "--routes",
+        type=click.Choice(_ROUTES),
+        help="As few as mean the same, one per segment, the hosts' default routes only, or none.",
+    )
     @functools.wraps(function)
-    def command(
-        topology: str, settings: tuple[str, ...], with_hosts: bool, family: int | None, **options: Any
-    ) -> Any:  # fmt: skip
-        return function(graph=_graph(topology, settings, with_hosts, family), **options)
+    def command(topology: str, settings: tuple[str, ...], with_hosts: bool, **options: Any) -> Any:
+        given = {name: options.pop(name) for name in _ATTRIBUTES}
+        attributes = {name: value for name, value in given.items() if value not in (None, ())}
+        return function(graph=_graph(topology, settings, with_hosts, attributes), **options)
 
     first, gap, rest = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
     command.__doc__ = f"{first}\n\n{_TOPOLOGY}{gap}{rest}"
     return command
 
 
-def _graph(topology: str, settings: tuple[str, ...], with_hosts: bool, family: int | None) -> nx.Graph:
+def _graph(
+    topology: str, settings: tuple[str, ...], with_hosts: bool, attributes: dict[str, Any]
+) -> nx.Graph:  # fmt: skip
     """Return the graph that somebody named, changed as they asked."""
     from .sources import graph_from
 
@@ -50,6 +72,5 @@ def _graph(topology: str, settings: tuple[str, ...], with_hosts: bool, family: i
         from . import hosts
 
         graph = hosts.with_hosts(graph)
-    if family is not None:
-        graph.graph["families"] = (family,)
+    graph.graph.update(attributes)
     return graph

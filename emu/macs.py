@@ -1,0 +1,27 @@
+"""MAC addresses: none twice on a segment, and the same in each run. Pure."""
+
+from __future__ import annotations
+
+from .graph import Topology
+
+
+def macs_for(topology: Topology) -> dict[int, str | None]:
+    """Return each interface's MAC address: the graph's, else one of the node's and its own number.
+
+    They are locally administered (the second bit of the first byte, IEEE 802), the same in each run,
+    and so are the IPv6 link-local addresses made of them and the switch that is a spanning tree's root.
+    """
+    pinned = {one.mac for one in topology.interfaces}
+    found: dict[int, str | None] = {}
+    for count, node in enumerate(topology.nodes, start=1):
+        for position, number in enumerate(node.interfaces):
+            own = (mac for first in range(2, 256, 4) if (mac := _mac(first, count, position)) not in pinned)
+            found[number] = topology.interfaces[number].mac or next(own, None)
+    return found
+
+
+def _mac(first: int, node: int, position: int) -> str | None:
+    """Return the address of a number in six bytes, None where they do not hold it."""
+    if node >> 24 or position >> 16:
+        return None
+    return (bytes([first]) + node.to_bytes(3, "big") + position.to_bytes(2, "big")).hex(":")
