@@ -114,7 +114,8 @@ def test_an_unknown_request_gets_an_error(request_of: dict[str, object], network
         assert answer.message["names"] == ["HOST1", "ROUTER", "HOST2"]
 
 
-UNACKNOWLEDGED = bytes.fromhex("1400000012000100") + bytes(12)
+#: Changes nothing of the loopback interface, without asking for an answer.
+UNACKNOWLEDGED = bytes.fromhex("2000000010000100") + bytes(12) + b"\1" + bytes(11)
 
 
 @pytest.mark.parametrize("messages", [b"", b"\0" * 16, b"\xff" * 40, UNACKNOWLEDGED])
