@@ -35,7 +35,7 @@ class Screen:
         }
         for name in ("TMUX", "XDG_STATE_HOME"):
             self.env.pop(name, None)
-        self.tmux("-f", os.devnull, "new-session", "-d", "-x", "100", "-y", "30", command)
+        self.tmux("-f", os.devnull, "new-session", "-d", "-c", str(folder), "-x", "100", "-y", "30", command)
 
     def tmux(self, *words: str) -> str:
         done = subprocess.run(
@@ -180,7 +180,7 @@ def test_a_full_screen_program(screen: Screen, tmp_path: Path) -> None:
         "    screen.getkey()\n"
         "curses.wrapper(main)\n"
     )
-    screen.line(f"HOST1 {sys.executable} {program}")
+    screen.line(f"HOST1 {sys.executable} {program.name}")
     text = screen.wait("100 wide")
     assert len(text.splitlines()) == 30
     screen.type("x")

@@ -1,4 +1,4 @@
-"""Every test of this folder runs on a user-mode Linux machine, which is booted once for all of them.
+"""Every test of this folder runs on a user-mode Linux machine, which is booted once for each file.
 
 They are ordinary tests: on the outer side their outcomes are read from what a second pytest, on the
 machine, reports of the very same ones. `@pytest.mark.uml("ipv6.disable=1")` asks for a machine with
@@ -29,7 +29,7 @@ _LOADED = (
     "nf_tables",
 )  # fmt: skip
 _Reports = dict[str, list[pytest.TestReport]]
-_reports: pytest.StashKey[dict[tuple[str, ...], _Reports]] = pytest.StashKey()
+_reports: pytest.StashKey[dict[tuple[Path, tuple[str, ...]], _Reports]] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -78,13 +78,16 @@ else:
 
 
 def _reports_of(item: pytest.Item) -> list[pytest.TestReport]:
-    """Return the reports of a test; the first that asks for a machine boots it for all like it."""
+    """Return the reports of a test; the first of a file that asks for a machine boots it for all like it.
+
+    Not for other files: other workers, if there are any, have those.
+    """
     known = item.session.stash.setdefault(_reports, {})
-    options = _options(item)
-    if options not in known:
-        chosen = [one for one in item.session.items if _is_ours(one) and _options(one) == options]
-        known[options] = _run_all(chosen, options)
-    return known[options][item.nodeid]
+    kind = (item.path, _options(item))
+    if kind not in known:
+        chosen = [one for one in item.session.items if (one.path, _options(one)) == kind]
+        known[kind] = _run_all(chosen, kind[1])
+    return known[kind][item.nodeid]
 
 
 def _options(item: pytest.Item) -> tuple[str, ...]:

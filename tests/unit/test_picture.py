@@ -6,6 +6,7 @@ import functools
 import itertools
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +296,10 @@ def test_boxes_overlap_as_polygons_do(one: Box, other: Box) -> None:
 
     room = Room()
     room.take(one)
-    assert bool(room.overlaps([other])[0]) == meet(polygon(one), polygon(other))
+    # Boxes that touch may be found to overlap or not: so many digits there are not.
+    less, more = (replace(one, width=one.width + hair, height=one.height + hair) for hair in (-1e-6, 1e-6))
+    found = bool(room.overlaps([other])[0])
+    assert meet(polygon(less), polygon(other)) <= found <= meet(polygon(more), polygon(other))
 
 
 @settings(max_examples=30)
