@@ -15,13 +15,19 @@ def macs_for(topology: Topology) -> dict[int, str | None]:
     found: dict[int, str | None] = {}
     for count, node in enumerate(topology.nodes, start=1):
         for position, number in enumerate(node.interfaces):
-            own = (mac for first in range(2, 256, 4) if (mac := _mac(first, count, position)) not in pinned)
+            own = (mac for first in range(2, 256, 4) if (mac := mac_of(count, position, first)) not in pinned)
             found[number] = topology.interfaces[number].mac or next(own, None)
     return found
 
 
-def _mac(first: int, node: int, position: int) -> str | None:
-    """Return the address of a number in six bytes, None where they do not hold it."""
+def mac_of(node: int, position: int, first: int = 2) -> str | None:
+    """Return the MAC address of an interface that the graph gives none, or None where six bytes do not do.
+
+    Args:
+        node: the node's number in the graph, from 1.
+        position: the interface's number in the node, from 0.
+        first: the first byte; others than 2 are for those whose address somebody pinned elsewhere.
+    """
     if node >> 24 or position >> 16:
         return None
     return (bytes([first]) + node.to_bytes(3, "big") + position.to_bytes(2, "big")).hex(":")

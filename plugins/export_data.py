@@ -59,7 +59,7 @@ def records_of(plan: Plan) -> Records:
         for segment in plan.segments if not segment.switches for end in segment.interfaces
     }  # fmt: skip
     edges = [
-        (*pair, key, _link_attributes(link, both, pins.get(link.ends[0], ())))
+        (*pair, key, _link_attributes(link, both, pins.get(link.ends[0], ()), rank))
         for key, (pair, link, both) in enumerate(zip(pairs, plan.links, ends, strict=True))
     ]
     edges += [
@@ -68,8 +68,13 @@ def records_of(plan: Plan) -> Records:
     ]  # fmt: skip
     return Records(
         directed, len(set(map(frozenset, pairs))) < len(pairs),
-        {"name": plan.name, "families": list(plan.families)}, _nodes(plan), edges,
+        _graph_attributes(plan), _nodes(plan), edges,
     )  # fmt: skip
+
+
+def _graph_attributes(plan: Plan) -> Attributes:
+    found: Attributes = {"name": plan.name, "families": list(plan.families)}
+    return found if plan.routing == "compressed" else {**found, "routes": str(plan.routing)}
 
 
 def _nodes(plan: Plan) -> list[tuple[str, Attributes]]:
@@ -86,12 +91,24 @@ def _node_attributes(node: NodePlan, prefixes: tuple[object, ...]) -> Attributes
         found["prefix"] = [str(prefix) for prefix in prefixes]
     if node.position is not None:
         found["pos"] = list(node.position)
+    if node.loopback:
+        found["loopback"] = [str(address.ip) for address in node.loopback]
+    if node.pinned_routes:
+        found["routes"] = {
+            str(destination): [str(hop) for hop in hops] or ["unreachable"]
+            for destination, hops in node.pinned_routes.items()
+        }
     return found
 
 
 def _link_attributes(
-    link: LinkPlan, ends: tuple[InterfacePlan, InterfacePlan], prefixes: tuple[object, ...]
-) -> Attributes:  # fmt: skip
+    link: LinkPlan,
+    ends: tuple[InterfacePlan, InterfacePlan],
+    prefixes: tuple[object, ...],
+    rank: Mapping[str, int],
+) -> Attributes:
+    from emu.macs import mac_of
+
     found = _weight(ends[0])
     if prefixes:
         found["prefix"] = [str(prefix) for prefix in prefixes]
@@ -99,7 +116,14 @@ def _link_attributes(
         node: [str(address.ip) for address in one.addresses]
         for (node, _), one in zip(link.ends, ends, strict=True) if one.addresses
     }  # fmt: skip
-    return {**found, "addresses": addresses} if addresses else found
+    if addresses:
+        found["addresses"] = addresses
+    macs = {
+        node: [one.mac]
+        for (node, _), one in zip(link.ends, ends, strict=True)
+        if one.mac != mac_of(rank[node] + 1, one.index - 2)
+    }
+    return {**found, "macs": macs} if macs else found
 
 
 def _weight(interface: InterfacePlan) -> Attributes:

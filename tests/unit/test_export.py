@@ -41,6 +41,8 @@ def graphs(draw: st.DrawFn) -> Any:
     graph: Any = draw(st.sampled_from(CLASSES))(name=draw(st.sampled_from(["lab", "Netz ä", 'a "b" & <c>'])))
     if draw(st.booleans()):
         graph.graph["families"] = draw(st.sampled_from([4, 6, "4 6"]))
+    graph.graph["loopbacks"] = draw(st.booleans())
+    graph.graph["routes"] = draw(st.sampled_from(["compressed", "full", "hosts", "none"]))
     names = draw(st.lists(NAMES, min_size=1, max_size=10, unique=True))
     for name in names:
         graph.add_node(name)
@@ -67,11 +69,11 @@ def lab() -> Any:
     graph: Any = nx.MultiGraph(name="lab")
     graph.add_node("A", kind="host", label="Alice")
     graph.add_node("S", kind="switch", prefix="192.0.2.0/24")
-    graph.add_node("R")
-    graph.add_node("Q", pos=(1.5, -2))
+    graph.add_node("R", loopback="203.0.113.1", routes={"default": ["198.51.100.1", "192.0.2.77"]})
+    graph.add_node("Q", pos=(1.5, -2), routes={"198.18.0.0/15": "unreachable", "::/0": "2001:db8::9"})
     graph.add_edge("A", "S", addresses={"A": "192.0.2.77"})
-    graph.add_edge("S", "R")
-    graph.add_edge("R", "Q", weight=2.5, prefix="2001:db8::/64")
+    graph.add_edge("S", "R", macs={"R": "02:00:00:00:00:99"})
+    graph.add_edge("R", "Q", weight=2.5, prefix="2001:db8::/64 198.51.100.0/24")
     graph.add_edge("R", "Q")
     return graph
 
@@ -175,7 +177,7 @@ def test_dot_shows_addresses_and_prefixes() -> None:
     ends = r'label="", taillabel="Alice-veth0\n192.0.2.77\nfd00::1", headlabel="S-'
     assert f'"Alice" -- "S" [{ends}' in text
     assert r'"S" [shape=hexagon, label="S", xlabel="192.0.2.0/24\nfd00::/64"' in text
-    assert r'label="10.0.0.0/24\n2001:db8::/64"' in text
+    assert r'label="198.51.100.0/24\n2001:db8::/64"' in text
 
 
 # -- files ----------------------------------------------------------------------------------------
