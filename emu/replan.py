@@ -12,7 +12,7 @@ from .graph import LOOPBACK, Interface, Link, Node, Segment, Topology
 from .pin_values import PinnedRoutes
 from .pinned_routes import Router, routes_for
 from .plan import NodePlan, Plan
-from .routes import RouteTable
+from .routes import NextHop, Route, RouteTable
 
 #: An interface: its node and its name.
 End = tuple[str, str]
@@ -32,7 +32,9 @@ def topology_of(plan: Plan) -> Topology:
             one = planned[end]
             numbers[end] = len(interfaces)
             pinned = tuple(address.ip for address in one.addresses)
-            interfaces.append(Interface(one.name, one.altname, end[0], number, one.weight, pinned, one.mac))
+            interfaces.append(
+                Interface(one.name, one.altname, end[0], number, one.weight, pinned, one.mac, one.shaping)
+            )
     loopbacks = []
     for node in plan.nodes:
         if node.loopback:
@@ -102,8 +104,7 @@ def rerouted(plan: Plan, down: Collection[End], route: Router) -> Plan:
     for node in plan.nodes:
         table = tables[node.name]
         if nowhere or node.name in losers:
-            # The kernel makes the route to a link's own prefix, also when the link comes back.
-            table = _without(table, nowhere | {address.network for address in node.addresses})
+            table = _beside_own(node, table, nowhere, down=set(ends))
         nodes.append(dataclasses.replace(node, routes=table))
     return dataclasses.replace(plan, nodes=tuple(nodes), down=ends)
 
@@ -124,6 +125,39 @@ def _own_routes(node: NodePlan, down: set[End]) -> PinnedRoutes:
 def _links_out(plan: Plan, down: set[End]) -> set[int]:
     """Return the numbers of the links of which an end is down."""
     return {number for number, link in enumerate(plan.links) if not down.isdisjoint(link.ends)}
+
+
+def _beside_own(node: NodePlan, table: RouteTable, nowhere: set[Prefix], down: set[End]) -> RouteTable:
+    """Return a table that leaves the routes to the node's own prefixes to the kernel.
+
+    It makes and removes them with each link. What it makes of a link without carrier would win over one
+    of ours to the same prefix, and ours over the kernel's when the link comes back. So a prefix that is
+    reached another way meanwhile has a route to either half of it.
+    """
+    up = {a.network for one in node.interfaces if (node.name, one.name) not in down for a in one.addresses}
+    lost = {address.network for one in node.interfaces for address in one.addresses} - up
+    detours = [
+        Route(half, next_hops)
+        for prefix in sorted(lost, key=lambda one: (one.version, one))
+        if prefix.prefixlen < prefix.max_prefixlen and (next_hops := _lookup(table, prefix))
+        for half in prefix.subnets()
+    ]  # fmt: skip
+    kept = _without(table, nowhere | up | lost)
+    return RouteTable.of([*kept, *detours]) if detours else kept
+
+
+def _lookup(table: RouteTable, prefix: Prefix) -> tuple[NextHop, ...]:
+    """Return the next hops of the longest prefix that holds another one."""
+    wanted, width = int(prefix.network_address), prefix.max_prefixlen
+    found: tuple[int, tuple[NextHop, ...]] = (-1, ())
+    for group in table.groups:
+        if group.version != prefix.version:
+            continue
+        for address, length in group.packed():
+            shift = width - length
+            if found[0] < length <= prefix.prefixlen and int.from_bytes(address) >> shift == wanted >> shift:
+                found = length, group.next_hops
+    return found[1]
 
 
 def _without(table: RouteTable, prefixes: Collection[Prefix]) -> RouteTable:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .attributes import Kind
-from .build import hosts_file, send
+from .build import hosts_file
 from .connection import Sandbox
 from .errors import EmuError, KernelError
+from .netlink.delivery import send
 from .netlink.operations import BRIDGE, Request
-from .netlink.present import METRIC, Hop, Key, LinkState, Present, read_links, read_table
+from .netlink.present import METRIC, Hop, Key, LinkState, NodeState, RouteState, read_states
+from .netlink.readiness import await_interfaces
 from .netlink.removals import DeleteRoute, ReplaceAddress, ReplaceRoute
+from .pinned_routes import Router
 from .plan import NodePlan, Plan
-from .replan import End, Router, rerouted
+from .replan import End, rerouted
 from .routes import NextHop, Route, RouteTable
 
 if TYPE_CHECKING:
@@ -25,14 +28,8 @@ if TYPE_CHECKING:
 
 #: How often to begin anew when others change the network meanwhile.
 _ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class NodeState:
-    """What the kernel has of a node: its interfaces by number, and its main tables."""
-
-    links: Mapping[int, LinkState]
-    routes: Mapping[Key, Present]
+#: How long a link may take until it carries packets, in seconds; the kernel acts once a second at least.
+_READY = 2.0
 
 
 @dataclass(frozen=True)
@@ -95,14 +92,30 @@ def reroute(network: Network, *, dry_run: bool = False) -> Rerouting:
 
 def _find(sandbox: Sandbox, plan: Plan, route: Router) -> tuple[Plan, Rerouting]:
     """Return the plan for what works now, and what makes the kernel's tables those of that plan."""
-    states = {node.name: read_state(sandbox, node.name, plan.families) for node in plan.nodes}
+    states = _states(sandbox, plan)
+    _await_carriers(sandbox, states)
     down = [end for node in plan.nodes for end in without_carrier(node, states[node.name].links)]
     new = rerouted(plan, down, route)
-    operations = [
-        one for before, after in zip(plan.nodes, new.nodes, strict=True)
-        for one in difference(before, after.routes, states[before.name])
-    ]  # fmt: skip
-    return new, Rerouting(new.down, tuple(operations))
+    return new, Rerouting(new.down, tuple(_differences(plan, new, states)))
+
+
+def _states(sandbox: Sandbox, plan: Plan) -> dict[str, NodeState]:
+    return read_states(sandbox, [node.name for node in plan.nodes], plan.families)
+
+
+def _await_carriers(sandbox: Sandbox, states: Mapping[str, NodeState]) -> None:
+    """Wait for links that have just come up: until then an IPv6 address does not work."""
+    late = {
+        name: [index for index, link in state.links.items() if link.up and link.carrier and not link.running]
+        for name, state in states.items()
+    }
+    await_interfaces(sandbox, late, time.monotonic() + _READY)
+
+
+def _differences(old: Plan, new: Plan, states: Mapping[str, NodeState]) -> Iterator[Request]:
+    """Yield what leads from one plan's routes to the other's, in all nodes."""
+    for before, after in zip(old.nodes, new.nodes, strict=True):
+        yield from difference(before, after.routes, states[before.name])
 
 
 def _install(sandbox: Sandbox, old: Plan, new: Plan, operations: tuple[Request, ...]) -> None:
@@ -110,31 +123,9 @@ def _install(sandbox: Sandbox, old: Plan, new: Plan, operations: tuple[Request, 
     try:
         send(sandbox, operations, {})
     except KernelError:
-        back = [
-            one for before, after in zip(new.nodes, old.nodes, strict=True)
-            for one in difference(before, after.routes, read_state(sandbox, before.name, old.families))
-        ]  # fmt: skip
         with contextlib.suppress(KernelError):  # what has failed may have taken routes along
-            send(sandbox, back, {})
+            send(sandbox, list(_differences(new, old, _states(sandbox, old))), {})
         raise
-
-
-def read_state(sandbox: Sandbox, node: str, families: tuple[int, ...]) -> NodeState:
-    """Return what the kernel has of a node."""
-    routes: dict[Key, Present] = {}
-    with open_route_socket(sandbox, node) as sock:
-        links = read_links(sock)
-        for version in families:
-            routes |= read_table(sock, version)
-    return NodeState(links, routes)
-
-
-def open_route_socket(sandbox: Sandbox, node: str) -> socket.socket:
-    """Return a NETLINK_ROUTE socket in a node."""
-    frame = sandbox.ask(
-        "socket", node=node, family=socket.AF_NETLINK, kind=socket.SOCK_RAW, protocol=socket.NETLINK_ROUTE
-    )  # fmt: skip
-    return socket.socket(fileno=frame.fds[0])
 
 
 def without_carrier(node: NodePlan, links: Mapping[int, LinkState]) -> Iterator[End]:
@@ -186,7 +177,7 @@ def hops_in_order(next_hops: tuple[NextHop, ...], indices: Mapping[str, int]) ->
     return tuple((indices[hop.interface], hop.gateway.packed, 0) for hop in next_hops)
 
 
-def _is_ours(now: Present, planned: Keyed | None) -> bool:
+def _is_ours(now: RouteState, planned: Keyed | None) -> bool:
     """Tell whether a route is the planned one, or what the kernel left of that when interfaces went down."""
     if planned is None or not now.ordinary:
         return False
@@ -202,9 +193,8 @@ def _route(key: Key, next_hops: tuple[NextHop, ...]) -> Route:
 def _lost_addresses(node: NodePlan, state: NodeState) -> Iterator[Request]:
     """Yield the IPv6 addresses that interfaces which are up have lost: the routes of their links are gone."""
     connected = {
-        (key[1], key[2], index)
-        for key, route in state.routes.items() if key[0] == 6 and route.connected
-        for index, _, _ in route.hops
+        (address, length, index)
+        for (version, address, length, _), (index, _, _) in state.connected if version == 6
     }  # fmt: skip
     for one in node.interfaces:
         link = state.links.get(one.index)

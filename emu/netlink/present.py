@@ -1,4 +1,4 @@
-"""What the kernel has, read as quickly as it can be: the tables of thousands of nodes at once.
+"""What the kernel has, as quickly as it can be read: the tables of thousands of nodes.
 
 `dumps` reads the same for people, with all there is to know; here an address is bytes and an interface a
 number, as in `emu.routes`. The formats are those of rtnetlink(7) and include/uapi/linux/rtnetlink.h.
@@ -6,26 +6,30 @@ number, as in `emu.routes`. The formats are those of rtnetlink(7) and include/ua
 
 from __future__ import annotations
 
-import errno
-import socket
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..routes import ADDRESS_SIZE
+from .answers import attributes_in, messages_in
+from .delivery import Batch, exchange
+from .messages import DUMP, FAMILY, GETLINK, LINK, NEXT_HOP, REQUEST, ROUTE, link, message, number
 
-# include/uapi/linux/{netlink,rtnetlink,if_link,if}.h
-_HEADER, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
-_INTERFACE, _ROUTE, _HOP = struct.Struct("=BxHiII"), struct.Struct("=BBBBBBBBI"), struct.Struct("=HBBi")
-_REQUEST_DUMP, _GETLINK, _GETROUTE = 0x301, 18, 26
-_ERROR, _DONE = 2, 3
-_SOL_NETLINK, _STRICT = 270, 12
-_IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
+if TYPE_CHECKING:
+    from ..connection import Sandbox
+    from .delivery import Refusal
+
+# include/uapi/linux/{rtnetlink,if_link,if}.h
+_GETROUTE = 26
+_IFF_UP, _IFF_RUNNING, _IFF_LOWER_UP = 0x1, 0x40, 0x10000
 _IFLA_IFNAME, _IFLA_EXT_MASK, _SKIP_STATS = 3, 29, 8
 _DST, _OIF, _GATEWAY, _PRIORITY, _MULTIPATH, _VIA, _NH_ID = 1, 4, 5, 6, 9, 18, 30
 _MAIN_TABLE, _UNICAST, _UNREACHABLE, _KERNEL, _BOOT = 254, 1, 7, 2, 3
 #: The metric that the kernel gives a route without one (IP6_RT_PRIO_USER).
 METRIC = {4: 0, 6: 1024}
+#: Of how many nodes the state is asked for at once; bounds what the keeper has to hold.
+_AT_ONCE = 64
 
 #: Family, address, prefix length and metric: what tells a route from all others.
 Key = tuple[int, bytes, int, int]
@@ -35,111 +39,107 @@ Hop = tuple[int, bytes, int]
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """An interface: whether somebody set it up, and whether it carries packets."""
+    """An interface: whether somebody set it up, has a carrier, and the kernel sends through it already."""
 
     name: str
     up: bool
     carrier: bool
+    running: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class RouteState:
     """A route of the main table. `ordinary`: as `ip route add` makes it, unicast or unreachable."""
 
     hops: frozenset[Hop]
     ordinary: bool
-    connected: bool = False
 
 
-def read_links(sock: socket.socket) -> dict[int, LinkState]:
-    """Return the interfaces by number, of the namespace that the NETLINK_ROUTE socket lives in."""
-    body = _INTERFACE.pack(0, 0, 0, 0, 0) + struct.pack("=HHI", 8, _IFLA_EXT_MASK, _SKIP_STATS)
-    found = {}
-    for data, start, end in _dump(sock, _GETLINK, body):
-        _, _, index, flags, _ = _INTERFACE.unpack_from(data, start)
-        name = b""
-        for kind, at, to in _attributes(data, start + _INTERFACE.size, end):
-            if kind == _IFLA_IFNAME:
-                name = data[at:to].rstrip(b"\0")
-                break
-        found[index] = LinkState(name.decode(), bool(flags & _IFF_UP), bool(flags & _IFF_LOWER_UP))
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What the kernel has of a node: its interfaces by number, and its main tables.
+
+    `connected` are the routes that the kernel makes itself, to the prefixes of interfaces.
+    """
+
+    links: dict[int, LinkState] = field(default_factory=dict)
+    routes: dict[Key, RouteState] = field(default_factory=dict)
+    connected: set[tuple[Key, Hop]] = field(default_factory=set)
+
+
+def read_states(
+    sandbox: Sandbox, nodes: Sequence[str], families: tuple[int, ...]
+) -> dict[str, NodeState]:  # fmt: skip
+    """Return what the kernel has of some nodes."""
+    found = {name: NodeState() for name in nodes}
+    for start in range(0, len(nodes), _AT_ONCE):
+        batches = (batch for name in nodes[start : start + _AT_ONCE] for batch in _questions(name, families))
+        for answer in exchange(sandbox, batches, _ignore):
+            state = found[str(answer.batch.place)]
+            if answer.batch.last:
+                _add_routes(state, answer.batch.last, answer.data)
+            else:
+                _add_links(state.links, answer.data)
     return found
 
 
-def read_table(sock: socket.socket, version: int) -> dict[Key, Present]:
-    """Return the main table of a family."""
-    sock.setsockopt(_SOL_NETLINK, _STRICT, 1)  # or the kernel would list all tables
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
-    found: dict[Key, Present] = {}
-    try:
-        for data, start, end in _dump(sock, _GETROUTE, _ROUTE.pack(family, 0, 0, 0, _MAIN_TABLE, 0, 0, 0, 0)):
-            key, route = _route(version, data, start, end)
-            if key in found:  # a second one of the same metric, which emu never makes
-                route = Present(found[key].hops | route.hops, ordinary=False)
-            found[key] = route
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP):  # no table, no such family
-            raise
-    return found
+def _questions(node: str, families: tuple[int, ...]) -> Iterator[Batch]:
+    """Yield what asks a node for its interfaces (0) and its routes (numbered by family)."""
+    mask = number(_IFLA_EXT_MASK, _SKIP_STATS)
+    yield Batch(node, message(GETLINK, REQUEST | DUMP, 0, link(0) + mask), 0)
+    for version in families:
+        body = ROUTE.pack(FAMILY[version], 0, 0, 0, 0, 0, 0, 0, 0)
+        yield Batch(node, message(_GETROUTE, REQUEST | DUMP, version, body), version)
 
 
-def _route(version: int, data: bytes, start: int, end: int) -> tuple[Key, Present]:
-    _, length, _, tos, _, protocol, _, route_type, _ = _ROUTE.unpack_from(data, start)
-    address, gateway, index, metric, foreign = bytes(ADDRESS_SIZE[version]), b"", 0, 0, False
-    hops: list[Hop] = []
-    for kind, at, to in _attributes(data, start + _ROUTE.size, end):
-        if kind == _DST:
-            address = data[at:to]
-        elif kind == _OIF:
-            index = int.from_bytes(data[at:to], "little" if _LITTLE else "big")
-        elif kind == _GATEWAY:
-            gateway = data[at:to]
-        elif kind == _PRIORITY:
-            metric = int.from_bytes(data[at:to], "little" if _LITTLE else "big")
-        elif kind == _MULTIPATH:
-            hops += _hops(data, at, to)
-        elif kind in (_VIA, _NH_ID):
-            foreign = True
-    if not hops and route_type == _UNICAST:
-        hops.append((index, gateway, 0))
-    ordinary = protocol == _BOOT and not tos and not foreign and route_type in (_UNICAST, _UNREACHABLE)
-    return (version, address, length, metric), Present(frozenset(hops), ordinary, protocol == _KERNEL)
+def _ignore(_: Refusal) -> None:
+    """Take a list that the kernel refuses for empty: it has no such family, or no such table."""
 
 
-_LITTLE = struct.pack("=H", 1) == b"\x01\x00"
+def _add_links(found: dict[int, LinkState], data: bytes) -> None:
+    for _, start, end in messages_in(data):
+        _, _, index, flags, _ = LINK.unpack_from(data, start)
+        at, to = attributes_in(data, start + LINK.size, end)[_IFLA_IFNAME]
+        name = data[at:to].rstrip(b"\0").decode()
+        states = (bool(flags & flag) for flag in (_IFF_UP, _IFF_LOWER_UP, _IFF_RUNNING))
+        found[index] = LinkState(name, *states)
 
 
-def _hops(data: bytes, at: int, end: int) -> Iterator[Hop]:
+def _add_routes(state: NodeState, version: int, data: bytes) -> None:
+    for _, start, end in messages_in(data):
+        _, length, _, tos, table, protocol, _, kind, _ = ROUTE.unpack_from(data, start)
+        if table != _MAIN_TABLE:
+            continue
+        values = attributes_in(data, start + ROUTE.size, end)
+        address = _bytes(data, values.get(_DST)) or bytes(ADDRESS_SIZE[version])
+        key = version, address, length, _number(_bytes(data, values.get(_PRIORITY)))
+        hops = frozenset(_hops(data, values)) if kind == _UNICAST else frozenset()
+        if protocol == _KERNEL:
+            state.connected.update((key, hop) for hop in hops)
+            continue
+        foreign = tos or _VIA in values or _NH_ID in values
+        ordinary = protocol == _BOOT and not foreign and kind in (_UNICAST, _UNREACHABLE)
+        if key in state.routes:  # a second one of the same metric, which emu never makes
+            hops, ordinary = hops | state.routes[key].hops, False
+        state.routes[key] = RouteState(hops, ordinary)
+
+
+def _hops(data: bytes, values: dict[int, tuple[int, int]]) -> Iterator[Hop]:
+    """Yield the next hops among the attributes of a route."""
+    if _MULTIPATH not in values:
+        yield _number(_bytes(data, values.get(_OIF))), _bytes(data, values.get(_GATEWAY)), 0
+        return
+    at, end = values[_MULTIPATH]
     while at < end:
-        size, _, weight, index = _HOP.unpack_from(data, at)
-        gateway = b""
-        for kind, start, to in _attributes(data, at + _HOP.size, at + size):
-            if kind == _GATEWAY:
-                gateway = data[start:to]
-        yield index, gateway, weight
+        size, _, weight, index = NEXT_HOP.unpack_from(data, at)
+        own = attributes_in(data, at + NEXT_HOP.size, at + size)
+        yield index, _bytes(data, own.get(_GATEWAY)), weight
         at += (size + 3) & ~3
 
 
-def _attributes(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield each attribute's kind and where its value begins and ends."""
-    while at < end:
-        size, kind = _ATTRIBUTE.unpack_from(data, at)
-        yield kind, at + 4, at + size
-        at += (size + 3) & ~3
+def _bytes(data: bytes, where: tuple[int, int] | None) -> bytes:
+    return b"" if where is None else data[where[0] : where[1]]
 
 
-def _dump(sock: socket.socket, kind: int, body: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Ask for a dump and yield each message: the data it is in, where its body begins, and its end."""
-    sock.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST_DUMP, 1, 0) + body)
-    while True:
-        data = sock.recv(1 << 17)
-        offset = 0
-        while offset < len(data):
-            size, received, _, _, _ = _HEADER.unpack_from(data, offset)
-            if received in (_DONE, _ERROR):
-                (number,) = struct.unpack_from("=i", data, offset + _HEADER.size)
-                if number:
-                    raise OSError(-number, "the kernel refused to list")
-                return
-            yield data, offset + _HEADER.size, offset + size
-            offset += (size + 3) & ~3
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, sys.byteorder)
