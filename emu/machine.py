@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .keeper.requests import RESERVE
+from .kernel_parts import Kernel, Part, state_of, way_out
+from .netlink.features import FEATURES, Feature
 from .privileges import (
     NAMESPACES,
     SETTINGS,
@@ -25,6 +27,8 @@ from .privileges import (
     read_setting,
 )
 
+#: The topic of what the kernel can do for links.
+LINKS = "links"
 _PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent)
 _PROBE = "import sys; sys.path.append(sys.argv[1]); from emu.keeper.probe import main; main()"
 #: In seconds; the probe takes a tenth of one.
@@ -44,6 +48,7 @@ class Finding:
         state: what was seen: a version, a number, the kernel's refusal.
         without: what it costs to lack it.
         cure: how to get it, where it is missing: a command where there is one.
+        topic: what it is about, this machine or `LINKS`.
     """
 
     what: str
@@ -52,6 +57,7 @@ class Finding:
     state: str
     without: str
     cure: str = ""
+    topic: str = "machine"
 
 
 def find_kernel() -> Iterator[Finding]:
@@ -210,63 +216,23 @@ def _install(packages: list[str]) -> str:
     return f"install the package {packages[0]}"
 
 
-#: Kernel module: whether there is no network without it, and what it costs to lack it. A queue
-#: discipline's module is called `sch_` and its name, a link kind's has the kind's own name.
-MODULES = {
-    "veth": (True, "no network: links are veth pairs"),
-    "bridge": (False, "no switches"),
-    "sch_netem": (False, "no delay, jitter, duplicates or corruption on links"),
-    "sch_tbf": (False, "no rate limits on links"),
-    "sch_htb": (False, "no shared rates on links"),
-    "ifb": (False, "no shaping of what comes in"),
-    "vrf": (False, "no virtual routers inside of a node"),
-}
+def find_link_features(there: frozenset[str] | None, kernel: Kernel) -> Iterator[Finding]:
+    """Yield what the kernel can do for links, in the order of `emu.netlink.features`.
 
-
-def find_module(name: str, unknown: bool | None) -> Finding:
-    """Return whether the kernel has a module or the same built in; `unknown` is what trying it said."""
-    required, without = MODULES[name]
-    found = (_module_is_there(name) or None) if unknown is None else not unknown
-    state = "there" if found else "absent" if unknown else "not tried"
-    return Finding(f"{name} in the kernel", required, found, state, without, _module_cure(name))
-
-
-def may_be_tried(name: str) -> bool:
-    """Tell whether trying a module is sure to leave the outer machine alone.
-
-    The module of `ifb` makes two interfaces there when it is loaded.
+    `there` is what it can do, or None where nothing was tried. What is missing for the same reason has
+    one way out together.
     """
-    return name != "ifb" or not _module_file_lists(name, "modules.dep")
+    lacking: dict[str, list[Part]] = {}
+    for feature in FEATURES.values():
+        if there is None or feature.name not in there:
+            lacking.setdefault(_reason(feature, kernel), []).extend(feature.parts)
+    for feature in FEATURES.values():
+        found = None if there is None else feature.name in there
+        state = "there" if found else "not tried" if found is None else state_of(feature.parts, kernel)
+        cure = "" if found else way_out(list(dict.fromkeys(lacking[_reason(feature, kernel)])), kernel)
+        yield Finding(feature.name, feature.name == "veth", found, state, feature.without, cure, LINKS)
 
 
-def _module_is_there(name: str) -> bool:
-    return os.path.exists(f"/sys/module/{name}") or _module_file_lists(name, "modules.builtin", "modules.dep")
-
-
-def _module_cure(name: str) -> str:
-    if _module_file_lists(name, "modules.dep"):
-        return f"'sudo modprobe {name}'"
-    try:
-        system = Path("/etc/os-release").read_text(errors="replace")
-    except OSError:
-        system = ""
-    if "ID=ubuntu" in system:
-        return "'sudo apt install linux-modules-extra-$(uname -r)'"
-    if shutil.which("dnf"):
-        return "'sudo dnf install kernel-modules-extra', then start anew"
-    return f"boot a kernel that has it, such as a distribution's own; its option is CONFIG_{_option(name)}"
-
-
-def _option(name: str) -> str:
-    return {"vrf": "NET_VRF"}.get(name, f"NET_{name.upper()}" if name.startswith("sch_") else name.upper())
-
-
-def _module_file_lists(name: str, *files: str) -> bool:
-    folder = Path("/lib/modules", os.uname().release)
-    for file in files:
-        try:
-            if f"/{name}.ko" in (folder / file).read_text(errors="replace"):
-                return True
-        except OSError:
-            continue
-    return False
+def _reason(feature: Feature, kernel: Kernel) -> str:
+    """Return in one word why a feature is not there."""
+    return state_of(feature.parts, kernel).split()[-1]

@@ -56,14 +56,12 @@ def examine() -> Iterator[Finding]:
 
 
 def _find_networking(possible: bool) -> Iterator[Finding]:
-    """Yield which kinds of links and queues the kernel has, and whether a small network works."""
+    """Yield what the kernel can do for links, and whether a small network works."""
     from emu import machine
+    from emu.kernel_parts import read_kernel
 
-    names = [name for name in machine.MODULES if machine.may_be_tried(name)]
-    unknown, refusal = _unknown_kinds(names) if possible else (None, "")
-    for name in machine.MODULES:
-        tried = unknown if name in names else None
-        yield machine.find_module(name, None if tried is None else name.removeprefix("sch_") in tried)
+    there, refusal = _try_features() if possible else (None, "")
+    yield from machine.find_link_features(there, read_kernel())
     if possible:
         refusal = refusal or _refusal_of_network()
     state = "built; all reach each other" if possible else "not tried, for lack of namespaces"
@@ -72,20 +70,18 @@ def _find_networking(possible: bool) -> Iterator[Finding]:
     yield machine.Finding("a small network", True, found, refusal or state, "no network", cure)
 
 
-def _unknown_kinds(modules: list[str]) -> tuple[set[str] | None, str]:
-    """Return the kinds of links and queues that the kernel does not know, or None and why not."""
-    import networkx as nx
-
+def _try_features() -> tuple[frozenset[str] | None, str]:
+    """Return what the kernel can do for links, or None and why that cannot be told."""
     from emu.errors import EmuError
-    from emu.netlink.features import unknown_kinds
+    from emu.netlink.features import find_features
+    from emu.sandbox import create_sandbox
 
-    graph: nx.Graph = nx.Graph(name="doctor")
-    graph.add_node("SPARE")
-    disciplines = [name.removeprefix("sch_") for name in modules if name.startswith("sch_")]
-    links = [name for name in modules if not name.startswith("sch_")]
     try:
-        with _network(graph) as network:
-            return unknown_kinds(network.sandbox, "SPARE", links, disciplines), ""
+        sandbox = create_sandbox(None, "doctor")
+        try:
+            return find_features(sandbox), ""
+        finally:
+            sandbox.end()
     except (EmuError, OSError) as error:
         return None, str(error)
 
@@ -123,19 +119,21 @@ def _network(graph: nx.Graph) -> Network:
 
 
 def _show(findings: list[Finding]) -> None:
+    from emu.machine import LINKS
     from emu.tables import print_table
 
     rows = sorted(findings, key=lambda one: not one.required)
     print_table(
         ["WHAT", "NEED", "STATE", "WITHOUT IT"],
         [
-            (
-                one.what, "required" if one.required else "optional",
-                f"MISSING: {one.state}" if one.found is False else one.state, one.without,
-            )
-            for one in rows
+            (one.what, "required" if one.required else "optional", _state(one), one.without)
+            for one in rows if one.topic != LINKS
         ],
     )  # fmt: skip
+    features = [(one.what, _state(one), one.without) for one in findings if one.topic == LINKS]
+    if features:
+        click.echo("\nWhat this kernel can do for links:")
+        print_table(["KIND", "STATE", "WITHOUT IT"], features)
     cures: dict[str, list[str]] = {}
     for one in rows:
         if one.found is False:
@@ -144,6 +142,10 @@ def _show(findings: list[Finding]) -> None:
         click.echo("\nTo get what is missing:")
     for cure, things in cures.items():
         click.echo(f"- {', '.join(things)}: {cure}")
+
+
+def _state(finding: Finding) -> str:
+    return f"MISSING: {finding.state}" if finding.found is False else finding.state
 
 
 @emu.hookimpl

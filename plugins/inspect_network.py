@@ -34,15 +34,47 @@ def nodes(session: Session) -> None:
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[NODE]…")
+@click.option("-s", "--statistics", is_flag=True, help="Show what each direction has counted.")
+@click.option(
+    "-i", "--watch", type=click.FloatRange(min=0, min_open=True, max=86_400), metavar="SECONDS",
+    help="Show that again every so often, with the rate, until Ctrl-C.",
+)  # fmt: skip
+@click.option("-n", "--count", type=click.IntRange(min=1), metavar="N", help="With --watch: N times.")
 @click.pass_obj
-def links(session: Session) -> None:
-    """Show the links, and whether both ends are up.
+def links(
+    session: Session, names: tuple[str, ...], statistics: bool, watch: float | None, count: int | None
+) -> None:
+    """Show the links of all nodes or of some, and whether both ends are up; or what they count.
+
+    Drops are of all kinds: for want of room in a queue, as loss that the link is to have, and at an end that
+    is down. MARKS are packets that were marked instead (ECN). QUEUE is what waits now.
 
     \b
     emu> links
+    emu> links -s
+    emu> links -s -i 1
     """
+    if statistics or watch is not None or count is not None:
+        _show_counters(session, names, watch, count)
+    else:
+        _show_states(session, names)
+
+
+def _show_counters(session: Session, names: tuple[str, ...], watch: float | None, count: int | None) -> None:
+    from emu.counter_table import show_counters, watch_counters
+
+    chosen = [node.name for node in session.nodes(names)]
+    if watch is None and count is None:
+        show_counters(session.network.counters(chosen))
+    else:
+        watch_counters(lambda: session.network.counters(chosen), watch or 1.0, count)
+
+
+def _show_states(session: Session, names: tuple[str, ...]) -> None:
     from emu.tables import print_table
 
+    chosen = {node.name for node in session.nodes(names)}
     states = {
         (node.name, one.name): one.up and one.carrier
         for node in session.network
@@ -53,6 +85,7 @@ def links(session: Session) -> None:
         [
             (a[1], b[1], "up" if states.get(a) and states.get(b) else "down")
             for a, b in (link.ends for link in session.network.plan.links)
+            if not chosen.isdisjoint((a[0], b[0]))
         ],
     )  # fmt: skip
 

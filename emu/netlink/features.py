@@ -1,78 +1,249 @@
-"""Asking the kernel which kinds of links and queue disciplines it has, by trying them in a node."""
+"""What this kernel can do for links, found out by trying, and what to say of what it cannot.
+
+Each feature is tried in the sandbox's own network namespace, in which no node lives; what is made there is
+taken away at once. The kernel loads a module for whoever asks, an unprivileged user too, if it lies on the
+disk: a feature counts as there when it works. All together take a few milliseconds.
+"""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+import socket
+import struct
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .operations import _NEW, Request, _link_message
+from ..errors import PrivilegeError
+from ..kernel_parts import Kernel, Part, read_kernel, way_out
+from .delivery import Batch, Refusal, exchange
+from .filtering import NETLINK_NETFILTER, DropAtRandom, encode_removal
+from .messages import (
+    ACK,
+    CREATE,
+    NESTED,
+    NEW,
+    NEWLINK,
+    REPLACE,
+    REQUEST,
+    attribute,
+    link,
+    message,
+    number,
+    text,
+)
 
 if TYPE_CHECKING:
     from ..connection import Sandbox
 
-# include/uapi/linux/rtnetlink.h and pkt_sched.h
-_NEWQDISC, _ROOT, _LOOPBACK = 36, 0xFFFFFFFF, 1
-_REQUEST, _REPLACE, _CREATE = 0x1, 0x100, 0x400
-#: How the kernel says that it has no such kind: net/core/rtnetlink.c and net/sched/sch_api.c. Whatever
-#: else it says, about the options that are lacking here for example, comes from the kind itself.
+# include/uapi/linux/{rtnetlink,pkt_sched,pkt_cls,if_link}.h
+_NEWQDISC, _DELQDISC, _NEWTFILTER = 36, 37, 44
+_TC = struct.Struct("=BxxxiIII")
+_LOOPBACK, _ROOT, _INGRESS, _INGRESS_HANDLE = 1, 0xFFFFFFFF, 0xFFFFFFF1, 0xFFFF0000
+_TCA_KIND, _TCA_OPTIONS, _MATCHALL_ACTIONS, _ACT_KIND = 1, 2, 2, 1
+#: A filter of the first priority, for all protocols (ETH_P_ALL).
+_FIRST_FOR_ALL = 1 << 16 | socket.htons(3)
+_IFLA_LINKINFO, _IFLA_NUM_TX_QUEUES, _INFO_KIND = 18, 31, 1
+#: How the kernel says that it has no such kind: net/core/rtnetlink.c and net/sched/{sch,cls,act}_api.c.
+#: Whatever else it says, about the options that are lacking here for example, comes from the kind itself.
 _UNKNOWN = {errno.EOPNOTSUPP, errno.ENOENT}
 
 
 @dataclass(frozen=True, slots=True)
-class TryLink(Request):
-    """Make a link of some kind, with no options."""
+class Feature:
+    """One thing that a kernel can do for links, or not.
 
-    kind: str
+    Attributes:
+        name: the kind, as `ip`, `tc` and `nft` call it; `redirect` is what matchall and mirred do together.
+        parts: the parts of the kernel that it consists of.
+        without: what it costs to lack it.
+        trial: a netlink message that has no other fault than that the kernel may not know the kind, as
+            its type, flags and body; None for what is not tried with NETLINK_ROUTE.
+        spawns: whether its module makes interfaces on the outer machine when it is loaded, so that
+            it must not be tried before somebody did that.
+    """
 
-    def commands(self) -> tuple[str, ...]:
-        """Return the equal command."""
-        return self._ip(f"link add type {self.kind}")
+    name: str
+    parts: tuple[Part, ...]
+    without: str
+    trial: tuple[int, int, bytes] | None = None
+    spawns: bool = False
 
-    def _message(self, namespaces: Any) -> Any:  # noqa: ARG002  # one namespace only
-        return _link_message(_NEW, 0, [("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", self.kind)]})])
+
+def _link(kind: str, option: str, without: str, module: str | None = None, spawns: bool = False) -> Feature:
+    info = attribute(_IFLA_LINKINFO | NESTED, text(_INFO_KIND, kind))
+    # No link has no queue at all: one of a known kind is refused, too, and nothing is made.
+    trial = NEWLINK, NEW, link(0) + number(_IFLA_NUM_TX_QUEUES, 0) + info
+    return Feature(kind, (Part(module or kind, option),), without, trial, spawns)
+
+
+def _discipline(kind: str, major: int, without: str) -> Feature:
+    # The kernel looks at the kind only when the handle is new.
+    place = _TC.pack(0, _LOOPBACK, major << 16, _ROOT, 0)
+    trial = _NEWQDISC, REQUEST | REPLACE | CREATE, place + text(_TCA_KIND, kind)
+    return Feature(kind, (Part(f"sch_{kind}", f"NET_SCH_{kind.upper()}"),), without, trial)
+
+
+def _redirect() -> tuple[Feature, Feature]:
+    """Return what takes packets that come in to another interface: a place to do so, and how."""
+    ingress = Part("sch_ingress", "NET_SCH_INGRESS")
+    place = _TC.pack(0, _LOOPBACK, _INGRESS_HANDLE, _INGRESS, 0) + text(_TCA_KIND, "ingress")
+    action = attribute(1, text(_ACT_KIND, "mirred"))
+    classify = _TC.pack(0, _LOOPBACK, 0, _INGRESS_HANDLE, _FIRST_FOR_ALL) + text(_TCA_KIND, "matchall")
+    classify += attribute(_TCA_OPTIONS, attribute(_MATCHALL_ACTIONS, action))
+    parts = ingress, Part("cls_matchall", "NET_CLS_MATCHALL"), Part("act_mirred", "NET_ACT_MIRRED")
+    without = "no shaping of what comes in"
+    return (
+        Feature("ingress", (ingress,), without, (_NEWQDISC, NEW, place)),
+        Feature("redirect", parts, without, (_NEWTFILTER, NEW, classify)),
+    )
+
+
+_AQM = "no queue of this kind on links"
+_DISCIPLINES = {
+    "netem": "no delay, jitter, duplicates, reordering or corruption on links",
+    "tbf": "no rate limits on links",
+    "htb": "no rates shared by several kinds of traffic",
+    **dict.fromkeys(("fq", "fq_codel", "codel", "pie", "red", "sfq", "cake"), _AQM),
+}
+#: All features by name; those of links, then queue disciplines, then what works on packets that come in.
+FEATURES: Mapping[str, Feature] = {
+    one.name: one
+    for one in (
+        _link("veth", "VETH", "no network: links are veth pairs"),
+        _link("bridge", "BRIDGE", "no switches"),
+        _link("ifb", "IFB", "no shaping of what comes in", spawns=True),
+        _link("vrf", "NET_VRF", "no virtual routers inside of a node"),
+        _link("vlan", "VLAN_8021Q", "no VLANs", module="8021q"),
+        _link("vxlan", "VXLAN", "no overlays"),
+        _link("macvlan", "MACVLAN", "no interfaces that share another one's link"),
+        *(_discipline(kind, major, cost) for major, (kind, cost) in enumerate(_DISCIPLINES.items(), start=1)),
+        *_redirect(),
+        Feature(
+            "numgen",
+            (
+                Part("nf_tables", "NF_TABLES_NETDEV"),
+                Part("nft_numgen", "NFT_NUMGEN"),
+            ),
+            "no random loss on links without netem",
+        ),
+    )
+}
+
+
+def find_features(
+    sandbox: Sandbox, names: Iterable[str] = FEATURES, kernel: Kernel | None = None
+) -> frozenset[str]:  # fmt: skip
+    """Return those of the named features that this kernel has.
+
+    What would change the outer machine is not tried and counts as lacking: the module of `ifb` makes
+    interfaces there when it is loaded.
+    """
+    known = kernel or read_kernel()
+    chosen = [one for one in map(FEATURES.__getitem__, names) if not (one.spawns and _sleeps(one, known))]
+    tried = [one for one in chosen if one.trial is not None]
+    lacking = set(_unknown(sandbox, tried)) if tried else set()
+    if any(one.name == "numgen" for one in chosen) and not _has_numgen(sandbox):
+        lacking.add("numgen")
+    return frozenset(one.name for one in chosen) - lacking
+
+
+def _unknown(sandbox: Sandbox, tried: list[Feature]) -> Iterator[str]:
+    """Yield the names of those features that the kernel does not know."""
+    refusals: list[Refusal] = []
+    deque(exchange(sandbox, [_route_batch(tried)], refusals.append), maxlen=0)
+    for refusal in refusals:
+        if refusal.sequence < len(tried) and refusal.errno in _UNKNOWN:
+            yield tried[refusal.sequence].name
+
+
+def _has_numgen(sandbox: Sandbox) -> bool:
+    """Tell whether packets that come in can be dropped at random: a rule for it is made and taken away."""
+    refusals: list[Refusal] = []
+    try:
+        deque(exchange(sandbox, _transactions(), refusals.append), maxlen=0)
+    except OSError:  # the kernel has no such protocol
+        return False
+    return not refusals
+
+
+def _sleeps(feature: Feature, kernel: Kernel) -> bool:
+    """Tell whether a feature's module would be loaded by asking for it."""
+    return any(part.module in kernel.loadable - kernel.loaded for part in feature.parts)
+
+
+def _route_batch(features: list[Feature]) -> Batch:
+    """Return messages that try features, numbered in their order, and then take away what was made."""
+    trials = [one.trial for one in features if one.trial is not None]
+    parts = [message(kind, flags, sequence, body) for sequence, (kind, flags, body) in enumerate(trials)]
+    last = len(trials)
+    # Filters go with the discipline that they hang on.
+    for parent in (_ROOT, _INGRESS):
+        asked = ACK if parent == _INGRESS else 0
+        parts.append(message(_DELQDISC, REQUEST | asked, last, _TC.pack(0, _LOOPBACK, 0, parent, 0)))
+    return Batch(None, b"".join(parts), last)
+
+
+def _transactions() -> list[Batch]:
+    """Return transactions that make a filter with random numbers, and take it away again."""
+    drop = DropAtRandom("", "lo", _LOOPBACK, 0.5)
+    return [
+        Batch(None, drop.encode(0, {}, acknowledge=True), drop.count - 1, NETLINK_NETFILTER),
+        Batch(None, encode_removal(drop.count), drop.count, NETLINK_NETFILTER),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
-class TryDiscipline(Request):
-    """Give the loopback interface a queue discipline, with no options, instead of the one it has."""
+class Need:
+    """Something that a plan asks of the kernel.
 
-    kind: str
-    #: The major number of its handle; the kernel looks at the kind only when the handle is new.
-    major: int
-
-    def commands(self) -> tuple[str, ...]:
-        """Return the equal command."""
-        return (f"tc -n {self.node} qdisc replace dev lo root handle {self.major:x}: {self.kind}",)
-
-    def _message(self, namespaces: Any) -> Any:  # noqa: ARG002  # one namespace only
-        from pyroute2.netlink.rtnl.tcmsg import tcmsg
-
-        message = tcmsg()
-        message["header"]["type"], message["header"]["flags"] = _NEWQDISC, _REQUEST | _REPLACE | _CREATE
-        message["index"], message["handle"], message["parent"] = _LOOPBACK, self.major << 16, _ROOT
-        message["attrs"] = [("TCA_KIND", self.kind)]
-        return message
-
-
-def unknown_kinds(
-    sandbox: Sandbox, node: str, links: Iterable[str] = (), disciplines: Iterable[str] = ()
-) -> set[str]:  # fmt: skip
-    """Return those of the named kinds that the kernel does not have.
-
-    What can be made is made, in `node`, and stays there. The kernel may load a module for it; `ifb`,
-    `dummy` and `bond` must not be asked for, since their modules make interfaces on the outer machine.
+    Attributes:
+        feature: what it takes; a name of `FEATURES`.
+        purpose: what for: `delay`.
+        place: where: `HOST1-veth0 in HOST1`.
     """
-    requests: Sequence[TryLink | TryDiscipline] = [
-        *(TryLink(node, kind) for kind in links),
-        *(TryDiscipline(node, kind, major) for major, kind in enumerate(disciplines, start=1)),
-    ]
-    messages = [request.encode(number, {}, acknowledge=True) for number, request in enumerate(requests)]
-    unknown = set()
-    for request, message in zip(requests, messages, strict=True):
-        batches = [(node, len(message))]
-        for _, number, _ in sandbox.ask("netlink", message, batches=batches).message["refused"]:
-            if number in _UNKNOWN:
-                unknown.add(request.kind)
-    return unknown
+
+    feature: str
+    purpose: str
+    place: str
+
+
+def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -> list[str]:
+    """Return what cannot be had on a kernel that has the features `there`: a line for each that it lacks.
+
+    Pure. A line names what it was for, the first place and how many more there are, and the way out.
+    """
+    lacking: dict[str, list[Need]] = {}
+    for need in needs:
+        if need.feature not in there:
+            lacking.setdefault(need.feature, []).append(need)
+    return [_line(FEATURES[name], found, kernel) for name, found in lacking.items()]
+
+
+def _line(feature: Feature, needs: list[Need], kernel: Kernel) -> str:
+    *others, last = dict.fromkeys(need.purpose for need in needs)
+    purposes = f"{', '.join(others)} and {last}" if others else last
+    places = list(dict.fromkeys(need.place for need in needs))
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    cure = way_out(feature.parts, kernel)
+    return f"{purposes} on {places[0]}{more}: this kernel lacks {feature.name}; to get it, {cure}"
+
+
+def check_features(sandbox: Sandbox, needs: Collection[Need], ignore: bool = False) -> list[str]:
+    """Find out whether the kernel has what is needed, before anything is built; nothing without needs.
+
+    Returns:
+        With `ignore`, a warning for each feature that it lacks; else nothing.
+
+    Raises:
+        PrivilegeError: it lacks some; names all, each with the way out.
+    """
+    if not needs:
+        return []
+    kernel = read_kernel()
+    there = find_features(sandbox, dict.fromkeys(need.feature for need in needs), kernel)
+    lines = unsupported(needs, there, kernel)
+    if lines and not ignore:
+        raise PrivilegeError(f"{'; '.join(lines)}; or --ignore-unsupported builds without")
+    return lines

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from emu import machine, privileges
+from emu.kernel_parts import Kernel
 from emu.machine import Finding
 from emu.plugins import doctor
 
@@ -173,8 +174,36 @@ def test_missing_program_names_the_package_of_this_system(monkeypatch: pytest.Mo
     assert cures["ping"] == "'sudo dnf install iputils'"
 
 
-def test_module_is_what_trying_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_module_is_there", lambda _: False)
-    states = [machine.find_module("sch_netem", unknown).found for unknown in (False, True, None)]
-    assert states == [True, False, None]
-    assert "CONFIG_NET_SCH_NETEM" in machine.find_module("sch_netem", True).cure
+def test_what_the_kernel_can_do_is_what_trying_it_said() -> None:
+    kernel = Kernel("6.1", loadable=frozenset({"sch_netem"}), config=frozenset({"NET_SCH_NETEM", "VETH"}))
+    found = {one.what: one for one in machine.find_link_features(frozenset({"veth", "tbf"}), kernel)}
+    assert (found["veth"].found, found["veth"].required, found["veth"].state) == (True, True, "there")
+    assert (found["netem"].found, found["netem"].required) == (False, False)
+    assert (found["netem"].state, found["netem"].cure) == ("module not loaded", "'sudo modprobe sch_netem'")
+    assert found["cake"].state == "CONFIG_NET_SCH_CAKE is not set"
+    # What is missing for the same reason has one way out together.
+    assert found["cake"].cure == found["red"].cure
+    assert "CONFIG_NET_SCH_CAKE" in found["cake"].cure
+    assert "CONFIG_NET_SCH_RED" in found["cake"].cure
+    assert "NETEM" not in found["cake"].cure
+
+
+def test_what_was_not_tried_is_not_missing() -> None:
+    states = {(one.found, one.state) for one in machine.find_link_features(None, Kernel("6.1"))}
+    assert states == {(None, "not tried")}
+
+
+def test_what_links_can_have_is_a_table_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = [
+        finding("machine thing", True, True),
+        *machine.find_link_features(frozenset({"veth"}), Kernel("6.1")),
+    ]
+    status, output = run_doctor(monkeypatch, findings)
+    assert status == 0
+    first, _, second = output.partition("What this kernel can do for links:")
+    assert "machine thing" in first
+    assert "netem" not in first
+    lines = second.splitlines()
+    (netem,) = (line for line in lines if line.startswith("netem "))
+    assert "MISSING: absent" in netem
+    assert "delay" in netem

@@ -1,0 +1,159 @@
+"""What the links of a running network count: how much went through, what was dropped, what waits."""
+
+from __future__ import annotations
+
+import errno
+import functools
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .kernel_parts import read_kernel
+from .netlink.counters import (
+    InterfaceCount,
+    QueueCount,
+    encode_interface_query,
+    encode_queue_query,
+    read_interface_counts,
+    read_queue_counts,
+)
+from .netlink.delivery import Batch, exchange
+from .netlink.filtering import NETLINK_NETFILTER, encode_count, read_count
+
+if TYPE_CHECKING:
+    from .connection import Sandbox
+    from .plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounters:
+    """What one direction of a link has counted since the network was built.
+
+    Attributes:
+        source: the node that sends in this direction.
+        source_interface: its interface.
+        target: the node that receives.
+        target_interface: its interface.
+        packets: packets that left the source's interface, behind its queue. A burst of TCP or UDP that
+            the kernel has not split yet (GSO) is one packet; a queue discipline counts its segments.
+        bytes: their bytes, with the Ethernet header of 14 bytes each.
+        queue_drops: packets that the source's queue disciplines dropped, whether it was for want of room or
+            as loss that netem was told to make.
+        interface_drops: packets that the interfaces dropped: the target was down, for example.
+        loss_drops: packets that were dropped at the target as loss, where netem is not there to do it.
+        requeues: packets that the source's queue took back since the interface was busy.
+        overlimits: how often a queue discipline held a packet back since its rate allowed no more.
+        queue_packets: packets that wait at the source now.
+        queue_bytes: their bytes.
+        ecn_marks: packets that were marked instead of dropped (RFC 3168); None where no queue discipline
+            does so.
+    """
+
+    source: str
+    source_interface: str
+    target: str
+    target_interface: str
+    packets: int
+    bytes: int
+    queue_drops: int
+    interface_drops: int
+    loss_drops: int
+    requeues: int
+    overlimits: int
+    queue_packets: int
+    queue_bytes: int
+    ecn_marks: int | None
+
+    @property
+    def drops(self) -> int:
+        """All packets that were lost in this direction."""
+        return self.queue_drops + self.interface_drops + self.loss_drops
+
+
+@dataclass(slots=True)
+class _NodeCounts:
+    interfaces: dict[int, InterfaceCount]
+    queues: dict[int, list[QueueCount]]
+    losses: dict[int, tuple[int, int]]
+
+
+def read_counters(
+    sandbox: Sandbox, plan: Plan, nodes: Collection[str] | None = None
+) -> list[LinkCounters]:  # fmt: skip
+    """Return the counters of both directions of every link, in the plan's order, read in one pass.
+
+    With `nodes`, only those of links with an end in one of them. A link that somebody removed is left out.
+    """
+    ends = [
+        ends for link in plan.links for ends in (link.ends, link.ends[::-1])
+        if nodes is None or not {node for node, _ in ends}.isdisjoint(nodes)
+    ]  # fmt: skip
+    involved = {node for pair in ends for node, _ in pair}
+    counts = _read_nodes(sandbox, involved)
+    planned = (node for node in plan.nodes if node.name in involved)
+    indices = {(node.name, one.name): one.index for node in planned for one in node.interfaces}
+    found = (_direction(counts, indices, source, target) for source, target in ends)
+    return [one for one in found if one is not None]
+
+
+def _read_nodes(sandbox: Sandbox, nodes: Collection[str]) -> dict[str, _NodeCounts]:
+    """Return what the kernel counts in each of the nodes."""
+    found = {node: _NodeCounts({}, {}, {}) for node in nodes}
+    queries = (query for node in nodes for query in _queries(node))
+    for batch, data in exchange(sandbox, queries, lambda _: None):
+        assert batch.place is not None
+        counts = found[batch.place]
+        counts.interfaces |= read_interface_counts(data)
+        counts.queues |= read_queue_counts(data)
+    if _may_have_filters():
+        losses = (Batch(node, encode_count(1), 1, NETLINK_NETFILTER) for node in nodes)
+        try:
+            for batch, data in exchange(sandbox, losses, lambda _: None):
+                assert batch.place is not None
+                found[batch.place].losses = read_count(data)
+        except OSError as error:
+            if error.errno != errno.EPROTONOSUPPORT:
+                raise
+    return found
+
+
+def _queries(node: str) -> Iterator[Batch]:
+    yield Batch(node, encode_interface_query(1), 1)
+    yield Batch(node, encode_queue_query(1), 1)
+
+
+@functools.cache
+def _may_have_filters() -> bool:
+    """Tell whether asking for filters makes the kernel load nothing: on the outer machine, that is."""
+    kernel = read_kernel()
+    return "nf_tables" in kernel.loaded or "nf_tables" not in kernel.loadable
+
+
+def _direction(
+    counts: dict[str, _NodeCounts],
+    indices: dict[tuple[str, str], int],
+    source: tuple[str, str],
+    target: tuple[str, str],
+) -> LinkCounters | None:
+    """Return the counters of one direction, or None when an end of it is gone."""
+    here, there = counts[source[0]], counts[target[0]]
+    sending = here.interfaces.get(indices[source])
+    receiving = there.interfaces.get(indices[target])
+    if sending is None or receiving is None:
+        return None
+    queues = here.queues.get(indices[source], [])
+    outermost = [one for one in queues if one.is_root]
+    marks = [one.marks for one in queues if one.marks is not None]
+    return LinkCounters(
+        *source, *target,
+        packets=sending.sent,
+        bytes=sending.sent_bytes,
+        queue_drops=sum(one.drops for one in outermost),
+        interface_drops=sending.send_drops + receiving.receive_drops,
+        loss_drops=there.losses.get(indices[target], (0, 0))[0],
+        requeues=sum(one.requeues for one in outermost),
+        overlimits=sum(one.overlimits for one in queues),
+        queue_packets=sum(one.waiting for one in outermost),
+        queue_bytes=sum(one.waiting_bytes for one in outermost),
+        ecn_marks=sum(marks) if marks else None,
+    )  # fmt: skip
