@@ -45,6 +45,7 @@ class Network:
         *,
         families: tuple[int, ...] | None = None,
         plugins: PluginManager | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Plan a network; nothing is built yet.
 
@@ -53,16 +54,15 @@ class Network:
             name: what to call the running network; default the graph's own name.
             families: `(4,)`, `(6,)` or `(4, 6)`; default what the graph says, or both.
             plugins: whose hooks to call; default those that are installed.
+            progress: what is told how far planning and building are; `progress` of the network is it.
 
         Raises:
             TopologyError: with every fault of the graph.
         """
         self._plugins = plugins
         #: What took, or takes, how long.
-        self.progress = Progress()
-        self.progress.begin("planning")
+        self.progress = progress or Progress()
         self.plan = graph if isinstance(graph, Plan) else self._plan_here(graph, families)
-        self.progress.end()
         self._wanted = name
         self._sandbox: Sandbox | None = None
         self._sockets = Sockets()
@@ -72,7 +72,7 @@ class Network:
 
     def _plan_here(self, graph: nx.Graph, families: tuple[int, ...] | None) -> Plan:
         """Return the plan of a graph, without IPv6 on a kernel that has none unless nothing is left."""
-        plan = self.plugins.plan_for(graph, families=families)
+        plan = self.plugins.plan_for(graph, families=families, progress=self.progress)
         if plan.families != (4, 6) or kernel_has_ipv6():
             return plan
         warning = "this kernel has no IPv6: the network has IPv4 only"
@@ -126,8 +126,8 @@ class Network:
         if self._sandbox is not None:
             raise UsageError(f"start network {self.name}: it is running")
         sandbox = None
+        self.progress.begin("sandbox")
         try:
-            self.progress.begin("sandbox")
             self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached)
             self._arrange(sandbox)
             build(sandbox, self.plan, self.progress)

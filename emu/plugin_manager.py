@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .addressing import Addressing
     from .graph import Topology
     from .plan import Plan
+    from .progress import Progress
     from .routes import Route
 
 T = TypeVar("T")
@@ -271,9 +272,13 @@ class PluginManager:
             raise PluginError(f"plugin {owners}: {name}: {where(error, hidden=_MACHINERY)}") from error
 
     def plan_for(
-        self, graph: nx.Graph, name: str | None = None, families: tuple[int, ...] | None = None
-    ) -> Plan:  # fmt: skip
-        """Return the plan of a graph, with every plugin's part in it.
+        self,
+        graph: nx.Graph,
+        name: str | None = None,
+        families: tuple[int, ...] | None = None,
+        progress: Progress | None = None,
+    ) -> Plan:
+        """Return the plan of a graph, with every plugin's part in it; `progress` is told how far it is.
 
         Raises:
             TopologyError: with every fault of the graph.
@@ -284,18 +289,27 @@ class PluginManager:
         from .addressing import assign_addresses
         from .graph import topology_from
         from .plan import compile_plan
+        from .progress import Progress
 
         if not isinstance(graph, nx.Graph):
             raise UsageError(f"plan {shown(graph)}: it is not a networkx graph")
+        note = progress or Progress()
+
+        def assign(topology: Topology) -> Addressing:
+            note.begin("assigning addresses")
+            found: Addressing | None = self.call("emu_assign_addresses", topology=topology)
+            return found or assign_addresses(topology)
+
+        def route(topology: Topology, addressing: Addressing) -> Mapping[str, Iterable[Route]]:
+            note.begin("computing routes")
+            return self.routes(topology, addressing)
+
+        note.begin("checking the graph")
         graph = graph.copy()
         self.call("emu_prepare_graph", graph=graph)
-        return compile_plan(
-            topology_from(graph, name, families),
-            lambda topology: (
-                self.call("emu_assign_addresses", topology=topology) or assign_addresses(topology)
-            ),
-            self.routes,
-        )
+        plan = compile_plan(topology_from(graph, name, families), assign, route)
+        note.end()
+        return plan
 
     def routes(self, topology: Topology, addressing: Addressing) -> Mapping[str, Iterable[Route]]:
         """Return every node's routes: those of a plugin, or shortest paths."""

@@ -15,6 +15,8 @@ class Phase:
     done: int = 0
     begun: float = 0.0
     seconds: float | None = None
+    #: How many seconds of that it took to encode messages.
+    encoding: float = 0.0
 
 
 class Progress:
@@ -31,9 +33,9 @@ class Progress:
         self.end()
         self.phases.append(Phase(name, total, begun=time.perf_counter()))
 
-    def advance(self, done: int) -> None:
-        """Note how many things of the present phase are done by now."""
-        self.phases[-1].done = done
+    def advance(self, done: int, encoding: float = 0.0) -> None:
+        """Note how many things of the present phase are done by now, and how long encoding took."""
+        self.phases[-1].done, self.phases[-1].encoding = done, encoding
 
     def end(self) -> None:
         """End the present phase, if there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -72,11 +73,12 @@ def send(
     sandbox: Sandbox,
     requests: Sequence[Request],
     namespaces: Mapping[str, int],
-    done: Callable[[int], None] = lambda _: None,
+    done: Callable[[int, float], None] = lambda *_: None,
 ) -> None:
     """Send requests in order, those for one place that stand together as one batch.
 
-    `done` is told now and then how many messages have been dealt with.
+    `done` is told now and then how many messages have been dealt with, and how many seconds were spent
+    on encoding.
 
     Raises:
         KernelError: the kernel refused one; the first that it refused.
@@ -90,28 +92,36 @@ def send(
         command = commands[refusal.sequence - starts[number] if request.count > 1 else 0]
         raise KernelError(command, request.node, refusal.errno, refusal.reason)
 
-    for answer in exchange(sandbox, _batches(requests, namespaces, starts), refuse):
-        done(answer.batch.last + 1)
+    encoder = _Encoder(requests, namespaces, starts)
+    for answer in exchange(sandbox, encoder, refuse):
+        done(answer.batch.last + 1, encoder.seconds)
 
 
-def _batches(
-    requests: Sequence[Request], namespaces: Mapping[str, int], starts: list[int]
-) -> Iterator[Batch]:  # fmt: skip
-    """Yield the requests as batches; notes the sequence number of each request's first message."""
-    sequence = 0
-    for (place, protocol, _), group in groupby(requests, key=_together):
-        together = list(group)
+class _Encoder:
+    """Yields requests as batches; notes how long that took, and the number of each one's first message."""
+
+    def __init__(
+        self, requests: Sequence[Request], namespaces: Mapping[str, int], starts: list[int]
+    ) -> None:  # fmt: skip
+        self.requests, self.namespaces, self.starts = requests, namespaces, starts
+        self.seconds, self.sequence = 0.0, 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        for place, group in groupby(self.requests, key=lambda request: request.place):
+            begin = time.perf_counter()
+            batch = self._batch(place, list(group))
+            self.seconds += time.perf_counter() - begin
+            yield batch
+
+    def _batch(self, place: str | None, requests: Sequence[Request]) -> Batch:
         messages = []
-        for request in together:
-            starts.append(sequence)
-            messages.append(request.encode(sequence, namespaces, acknowledge=request is together[-1]))
+        sequence = self.sequence
+        for request in requests:
+            self.starts.append(sequence)
+            messages.append(request.encode(sequence, self.namespaces, acknowledge=request is requests[-1]))
             sequence += request.count
-        yield Batch(place, b"".join(messages), sequence - 1, protocol)
-
-
-def _together(request: Request) -> tuple[str | None, int, int]:
-    """Return what is the same for requests that may be sent together; a transaction goes alone."""
-    return request.place, request.protocol, id(request) if request.protocol else 0
+        self.sequence = sequence
+        return Batch(place, b"".join(messages), sequence - 1)
 
 
 def _pieces(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
