@@ -148,6 +148,8 @@ def _greatest(links: _Links) -> int:
     heads, tails, weights = (np.array(column) for column in zip(*edges, strict=True))
     step = weights.min() / 1024
     shape = len(links), len(links)
-    usual = dijkstra(csr_matrix((weights, (heads, tails)), shape=shape))
-    usual -= dijkstra(csr_matrix((weights - step, (heads, tails)), shape=shape))
-    return int(np.nanmax(np.where(np.isfinite(usual), usual, 0.0)) / step + 1e-3) + 1
+    usual, cheaper = (
+        dijkstra(csr_matrix((each, (heads, tails)), shape=shape)) for each in (weights, weights - step)
+    )
+    joined = np.isfinite(usual)
+    return int((usual[joined] - cheaper[joined]).max() / step + 1e-3) + 1

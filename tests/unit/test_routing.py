@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import networkx as nx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import emu
 from emu.attributes import Address, Kind
@@ -35,6 +36,9 @@ class Forwarding:
             mine = [(address, name) for address, name in pairs if address.version == version]
             self.own[node.name] = {address.network: name for address, name in reversed(mine)}
             self.owner.update({address.ip: node.name for address, _ in mine})
+            for address in (one for one in node.loopback if one.version == version):
+                self.own[node.name][address.network] = "lo"
+                self.owner[address.ip] = node.name
             self.routes[node.name] = {
                 route.destination or whole: route.next_hops
                 for route in node.routes
@@ -80,11 +84,13 @@ def reachable(plan: Plan, graph: nx.Graph, name: str) -> set[int]:
 
 
 def targets(plan: Plan, version: int) -> Iterator[tuple[int, Address]]:
-    """Yield an address of every segment that has one, with the segment's number."""
+    """Yield an address of every segment and loopback that has one, with the number of a segment there."""
     for number, segment in enumerate(plan.segments):
         for name, interface in segment.interfaces[:1]:
             (one,) = (one for one in plan.node(name).interfaces if one.name == interface)
             yield from ((number, address.ip) for address in one.addresses if address.version == version)
+        for name, _ in segment.interfaces:
+            yield from ((number, one.ip) for one in plan.node(name).loopback if one.version == version)
 
 
 def check_reachability(plan: Plan) -> None:
@@ -100,9 +106,66 @@ def check_reachability(plan: Plan) -> None:
                 assert forwarding.arrives(node.name, target) == (number in wanted), (node.name, target)
 
 
-@given(networks())
-def test_every_address_that_can_be_reached_is_reached_and_no_other(graph: nx.MultiDiGraph) -> None:
+@given(networks(), st.booleans(), st.booleans())
+@settings(max_examples=300)
+def test_every_address_that_can_be_reached_is_reached_and_no_other(
+    graph: nx.MultiDiGraph, loopbacks: bool, packed: bool
+) -> None:  # fmt: skip
+    graph.graph.update(loopbacks=loopbacks, packed=packed)
     check_reachability(emu.plan_for(graph))
+
+
+def edges_of(prefixes: Iterable[Any]) -> Iterator[Address]:
+    """Yield the first and last addresses of prefixes and those beside them.
+
+    Between two of them, what all tables say of an address does not change.
+    """
+    for prefix in prefixes:
+        least, most = int(prefix.network_address), int(prefix.broadcast_address)
+        for number in (least - 1, least, most, most + 1):
+            if 0 <= number < 1 << prefix.max_prefixlen:
+                yield type(prefix.network_address)(number)
+
+
+@given(networks(), st.booleans(), st.booleans())
+@settings(max_examples=300)
+def test_compressed_tables_forward_every_address_as_full_ones_do(
+    graph: nx.MultiDiGraph, loopbacks: bool, packed: bool
+) -> None:  # fmt: skip
+    graph.graph.update(loopbacks=loopbacks, packed=packed)
+    graph.graph["routes"] = "compressed"
+    small = emu.plan_for(graph)
+    graph.graph["routes"] = "full"
+    full = emu.plan_for(graph)
+    assert [node.interfaces for node in small.nodes] == [node.interfaces for node in full.nodes]
+    for version in small.families:
+        short, long = Forwarding(small, version), Forwarding(full, version)
+        for name in short.routes:
+            assert len(short.routes[name]) <= len(long.routes[name])
+            for address in set(edges_of([*short.routes[name], *long.routes[name]])):
+                assert short.next_hops(name, address) == long.next_hops(name, address), (name, address)
+
+
+@given(networks(), st.booleans())
+def test_full_tables_have_one_route_per_segment_and_hosts_routes_are_none_of_routers(
+    graph: nx.MultiDiGraph, loopbacks: bool
+) -> None:  # fmt: skip
+    graph.graph.update(loopbacks=loopbacks)
+    plans = {}
+    for routing in ("full", "hosts", "none"):
+        graph.graph["routes"] = routing
+        plans[routing] = emu.plan_for(graph)
+    full, hosts, none = plans.values()
+    prefixes = {prefix for segment in full.segments for prefix in segment.prefixes}
+    prefixes |= {address.network for node in full.nodes for address in node.loopback}
+    for node in full.nodes:
+        destinations = [route.destination for route in node.routes]
+        if node.kind is Kind.ROUTER:
+            assert set(destinations) <= prefixes - {address.network for address in node.addresses}
+            assert len(set(destinations)) == len(destinations)
+        defaults = [route for route in node.routes if route.destination is None]
+        assert list(hosts.node(node.name).routes) == defaults
+        assert not none.node(node.name).routes
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=str)
