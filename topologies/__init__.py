@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emu.errors import UsageError, shown
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Beyond so many links a parameter is taken for a slip: they would cost the kernel tens of gigabytes.
 MOST_LINKS = 100_000
+#: How far apart rows of nodes are drawn, times the distance of two nodes.
+_ROW = 2.5
 
 
 def numbered(name: str, count: int) -> list[str]:
@@ -32,6 +35,17 @@ def routed(routers: nx.Graph, name: str, hosts: bool) -> nx.Graph:
         graph.add_nodes_from((host for _, host in pairs), kind="host")
         graph.add_edges_from(pairs)
     return graph
+
+
+def place_in_rows(graph: nx.Graph, *rows: Sequence[str]) -> None:
+    """Say where pictures show the nodes: in rows, the first at the top, each as wide as the longest.
+
+    Rows are further apart than nodes in them, as texts stand along the links from row to row.
+    """
+    width = max(map(len, rows))
+    for number, row in enumerate(filter(None, rows)):
+        for place, node in enumerate(row):
+            graph.nodes[node]["pos"] = ((place + 0.5) * width / len(row), -_ROW * number)
 
 
 def check_least(topology: str, least: int, **parameters: int) -> None:

@@ -3,7 +3,7 @@
 import networkx as nx
 
 import emu
-from emu.topologies import check_links, numbered
+from emu.topologies import check_links, numbered, place_in_rows
 
 
 @emu.topology
@@ -48,4 +48,6 @@ def fat_tree(k: int = 4) -> nx.Graph:
             hosts = numbered(f"HOST{pod}-{number}-", half)
             graph.add_nodes_from(hosts, kind="host")
             graph.add_edges_from((router, host) for host in hosts)
+    tiers = [[node for node in graph if node.startswith(name)] for name in ("CORE", "AGG", "EDGE", "HOST")]
+    place_in_rows(graph, *tiers)
     return graph

@@ -3,7 +3,7 @@
 import networkx as nx
 
 import emu
-from emu.topologies import check_least, check_links, numbered
+from emu.topologies import check_least, check_links, numbered, place_in_rows
 
 
 @emu.topology
@@ -37,8 +37,11 @@ def leaf_spine(leaves: int = 4, spines: int = 2, hosts: int = 2) -> nx.Graph:
     for tier in tiers:
         graph.add_nodes_from(tier, kind="router")
     graph.add_edges_from(nx.complete_bipartite_graph(*tiers).edges)
+    below: list[str] = []
     for number, leaf in enumerate(tiers[1], start=1):
         mine = numbered(f"HOST{number}-", hosts)
         graph.add_nodes_from(mine, kind="host")
         graph.add_edges_from((leaf, host) for host in mine)
+        below += mine
+    place_in_rows(graph, *tiers, below)
     return graph

@@ -1,9 +1,11 @@
 """A tree of switches with hosts as its leaves."""
 
+from itertools import islice
+
 import networkx as nx
 
 import emu
-from emu.topologies import MOST_LINKS, check_least, check_links, numbered
+from emu.topologies import MOST_LINKS, check_least, check_links, numbered, place_in_rows
 
 
 @emu.topology
@@ -36,4 +38,6 @@ def tree(depth: int = 2, fanout: int = 2) -> nx.Graph:
     graph.graph["name"] = "tree"
     graph.add_nodes_from(names[:switches], kind="switch")
     graph.add_nodes_from(names[switches:], kind="host")
+    rest = iter(names)
+    place_in_rows(graph, *([*islice(rest, fanout**level)] for level in range(depth + 1)))
     return graph
