@@ -68,12 +68,12 @@ class Jobs:
             _shell(command), stdin=subprocess.DEVNULL, stdout=shown, stderr=shown and subprocess.STDOUT,
             background=True,
         )  # fmt: skip
-        output, process.stdout = process.stdout, None  # the thread's to close: who reads holds a lock on it
-        if output is not None:
-            threading.Thread(target=_show, args=(output,), daemon=True).start()
         job = Job(self._free_number(), node.name, command, process)
         self._jobs[job.number] = job
         print(f"[{job.number}] {process.pid}")
+        output, process.stdout = process.stdout, None  # the thread's to close: who reads holds a lock on it
+        if output is not None:  # what it prints begins on a line of its own
+            threading.Thread(target=_show, args=(output,), daemon=True).start()
         return 0
 
     def resume(self, number: int | None) -> int:

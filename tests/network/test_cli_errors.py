@@ -13,6 +13,9 @@ import emu
 from emu.cli import main
 from emu.topologies.two_segment import two_segment
 
+#: Like no name of another running network.
+NAME = "a_network_whose_name_is_mistyped"
+
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -46,15 +49,15 @@ def test_a_network_that_is_not_running_is_told_so(line: str, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("attach two_segmnet", "did you mean two_segment?"),
-        ("exec two_segment HOTS1 true", "did you mean HOST1"),
-        ("exec two_segment HOST1", "COMMAND"),
-        ("exec two_segment HOST1 nosuchprogram", "nosuchprogram"),
-        ("run two_segment --name two_segment -c 'HOST1 true'", "two_segment"),
+        (f"attach {NAME[:-1]}", f"did you mean {NAME}?"),
+        (f"exec {NAME} HOTS1 true", "did you mean HOST1"),
+        (f"exec {NAME} HOST1", "COMMAND"),
+        (f"exec {NAME} HOST1 nosuchprogram", "nosuchprogram"),
+        (f"run two_segment --name {NAME} -c 'HOST1 true'", NAME),
     ],
 )
 def test_a_running_network_is_not_disturbed(line: str, words: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with emu.Network(two_segment()) as network:
+    with emu.Network(two_segment(), NAME) as network:
         assert run(line) in (1, 2, 126, 127)  # 126: a folder of PATH is closed to this user
         out, err = capfd.readouterr()
         assert (out, err.count("\n")) == ("", 1)
