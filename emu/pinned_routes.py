@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from .addressing import Addressing
 from .errors import TopologyError, one_line
 from .graph import Node, Topology
-from .pin_values import Address, Prefix
+from .pin_values import WHOLE, Address, Prefix
 from .routes import NextHop, Route, RouteTable
 
 #: What computes routes: `emu.routing.compute_routes`, or a plugin.
@@ -37,11 +37,15 @@ def routes_for(topology: Topology, addressing: Addressing, route: Router) -> dic
     for node in topology.nodes:
         table = RouteTable.of(computed.get(node.name, ()))
         if own := pinned.get(node.name):
-            taken = {(one.version, one.destination) for one in own}
-            others = [one for one in table if (one.version, one.destination) not in taken]
+            taken = {_destination(one) for one in own}
+            others = [one for one in table if _destination(one) not in taken]
             table = RouteTable.of([*others, *own])
         tables[node.name] = table
     return tables
+
+
+def _destination(route: Route) -> Prefix:
+    return route.destination or WHOLE[route.version]
 
 
 def unanswered_hops(topology: Topology, addressing: Addressing) -> Iterator[str]:
