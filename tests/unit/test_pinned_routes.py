@@ -28,7 +28,8 @@ def line(**routes: Any) -> nx.Graph:
 
 def table(plan: Plan, node: str) -> dict[str, str]:
     return {
-XX        for route in plan.node(node).routes for hops in [route.next_hops]
+        str(route.destination or "default"): " ".join(f"{hop.interface}:{hop.gateway}" for hop in hops)
+        for route in plan.node(node).routes for hops in [route.next_hops]
     }  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def test_a_next_hop_that_nobody_has_is_a_warning() -> None:
     [
         (
             "203.0.113.0/24=192.0.2.1",
-            "next hop 9.9.9.9 is on none of its segments (10.0.0.0/24, 10.0.1.0/24)",
+            "next hop 192.0.2.1 is on none of its segments (10.0.0.0/24, 10.0.1.0/24)",
         ),
         ("203.0.113.0/24=10.0.0.254", "next hop 10.0.0.254 is the node itself"),
         ("10.0.1.0/24=10.0.0.1", "it is on the node's own segment 10.0.1.0/24"),
