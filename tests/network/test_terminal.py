@@ -143,14 +143,17 @@ def test_a_program_in_the_background_is_a_job(screen: Screen) -> None:
 def test_a_shell_has_jobs_of_its_own(screen: Screen) -> None:
     screen.line("HOST1 bash --norc")
     screen.wait(r"bash-[\d.]+[#$]")
-    screen.line("sleep 1000")
+    # A key that is pressed while bash has the terminal, before or after the program, says nothing to it.
+    screen.line("sh -c 'trap \"echo awake\" CONT; echo started; while :; do sleep 0.1; done'")
+    screen.wait("^started")
     screen.type("C-z")
-    screen.wait(r"\[1\]\+ +Stopped +sleep 1000")
+    screen.wait(r"\[1\]\+ +Stopped +sh -c")
     screen.line("jobs; hostname; tty")
     screen.wait(r"^HOST1\n/dev/pts/\d+")
     screen.line("fg")
-    screen.wait(r"^sleep 1000$")
+    screen.wait("^awake")
     screen.type("C-c")
+    screen.wait(r"\^C\n+bash-[\d.]+[#$]\Z")
     screen.line("exit 3")
     screen.wait_prompt("exit 3")
 
