@@ -107,13 +107,13 @@ class _Encoder:
         self.seconds, self.sequence = 0.0, 0
 
     def __iter__(self) -> Iterator[Batch]:
-        for place, group in groupby(self.requests, key=lambda request: request.place):
+        for (place, protocol, _), group in groupby(self.requests, key=_together):
             begin = time.perf_counter()
-            batch = self._batch(place, list(group))
+            batch = self._batch(place, protocol, list(group))
             self.seconds += time.perf_counter() - begin
             yield batch
 
-    def _batch(self, place: str | None, requests: Sequence[Request]) -> Batch:
+    def _batch(self, place: str | None, protocol: int, requests: Sequence[Request]) -> Batch:
         messages = []
         sequence = self.sequence
         for request in requests:
@@ -121,7 +121,12 @@ class _Encoder:
             messages.append(request.encode(sequence, self.namespaces, acknowledge=request is requests[-1]))
             sequence += request.count
         self.sequence = sequence
-        return Batch(place, b"".join(messages), sequence - 1)
+        return Batch(place, b"".join(messages), sequence - 1, protocol)
+
+
+def _together(request: Request) -> tuple[str | None, int, int]:
+    """Return what is the same for requests that may be sent together; a transaction goes alone."""
+    return request.place, request.protocol, id(request) if request.protocol else 0
 
 
 def _pieces(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
