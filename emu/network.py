@@ -88,7 +88,7 @@ class Network:
         """
         sandbox = find_sandbox(name)
         frame = sandbox.ask("get")
-        network = cls(Plan.from_json(frame.blob))
+        network = cls(Plan.from_document(frame.blob))
         network._sandbox, network._owned = sandbox, False
         network._version = frame.message["version"]
         network._know_nodes()
@@ -133,7 +133,7 @@ class Network:
             build(sandbox, self.plan, self.progress)
             self.progress.begin("document")
             self._know_nodes()
-            self._version = sandbox.ask("put", self.plan.to_json().encode(), version=0).message["version"]
+            self._version = sandbox.ask("put", self.plan.to_document(), version=0).message["version"]
             self.progress.end()
             self.plugins.call("emu_network_started", network=self)
             if detached:
@@ -164,7 +164,7 @@ class Network:
         """Take over the plan as others, such as another prompt, have changed it since."""
         frame = self.sandbox.ask("get", known=self._version)
         if frame.message["version"] != self._version:
-            self.plan, self._version = Plan.from_json(frame.blob), frame.message["version"]
+            self.plan, self._version = Plan.from_document(frame.blob), frame.message["version"]
             self._know_nodes()
 
     def replace_plan(self, plan: Plan) -> bool:
@@ -172,7 +172,7 @@ class Network:
 
         Nothing of the network itself is changed.
         """
-        answer = self.sandbox.ask("put", plan.to_json().encode(), version=self._version).message
+        answer = self.sandbox.ask("put", plan.to_document(), version=self._version).message
         if answer["stored"]:
             self.plan, self._version = plan, answer["version"]
             self._know_nodes()

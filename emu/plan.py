@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import io
 import ipaddress
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .addressing import Addressing, InterfaceAddress, assign_addresses
+from .addressing import InterfaceAddress
 from .attributes import Kind, Prefix, Routing
-from .graph import Topology
-from .macs import macs_for
-from .path_lengths import MOST, PathLength, longest_path
 from .pin_values import UNREACHABLE, PinnedRoutes, parse_routes
-from .pinned_routes import Router, routes_for, unanswered_hops
-from .routes import NextHop, RouteGroup, RouteTable
-from .routing import compute_routes
+from .routes import ADDRESS_SIZE, NextHop, RouteGroup, RouteTable
 from .shaping import Shaping
-from .sysctls import settings_for
 
-_RING_NOTE = "switches form a ring: they take some seconds to agree on the links to leave unused"
+#: Makes routes of their next hops and what stands for their destinations.
+_Grouping = Callable[[tuple[NextHop, ...], Any], RouteGroup]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +118,51 @@ class Plan:
         Routes stand together by their next hops, and nodes with the same settings share them: `settings`
         of a node is an index into the plan's.
         """
-        tables = list(dict.fromkeys(node.settings for node in self.nodes))
-        number = {table: index for index, table in enumerate(tables)}
-        data = _plain(self) | {"settings": [dict(table) for table in tables]}
-        for node, form in zip(self.nodes, data["nodes"], strict=True):
-            form["settings"] = number[node.settings]
-        return json.dumps(data, ensure_ascii=False)
+        return json.dumps(self._form(RouteGroup.texts), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:
         """Return the plan that `to_json` wrote."""
-        data = json.loads(text)
+        return cls._from_form(json.loads(text), RouteGroup.of)
+
+    def to_document(self) -> bytes:
+        """Return the plan as a running network keeps it: JSON, a line's end, and all packed destinations."""
+        blobs: list[bytes] = []
+
+        def keep(group: RouteGroup) -> tuple[int, int]:
+            blobs.append(group.destinations)
+            return group.version, len(group)
+
+        form = self._form(keep)
+        return json.dumps(form).encode() + b"\n" + b"".join(blobs)
+
+    @classmethod
+    def from_document(cls, data: bytes) -> Plan:
+        """Return the plan that `to_document` wrote."""
+        text, _, packed = data.partition(b"\n")
+        rest = io.BytesIO(packed)
+
+        def group(next_hops: tuple[NextHop, ...], form: tuple[int, int]) -> RouteGroup:
+            version, count = form
+            return RouteGroup(version, next_hops, rest.read(count * (ADDRESS_SIZE[version] + 1)))
+
+        return cls._from_form(json.loads(text), group)
+
+    def _form(self, destinations: Callable[[RouteGroup], Any]) -> dict[str, Any]:
+        tables = list(dict.fromkeys(node.settings for node in self.nodes))
+        number = {table: index for index, table in enumerate(tables)}
+        form: dict[str, Any] = _plain(self, destinations) | {"settings": [dict(table) for table in tables]}
+        for node, part in zip(self.nodes, form["nodes"], strict=True):
+            part["settings"] = number[node.settings]
+        return form
+
+    @classmethod
+    def _from_form(cls, data: dict[str, Any], group: _Grouping) -> Plan:
         settings = [tuple(table.items()) for table in data["settings"]]
         return cls(
             name=data["name"],
             families=tuple(data["families"]),
-            nodes=tuple(_node_from(node, settings) for node in data["nodes"]),
+            nodes=tuple(_node_from(node, settings, group) for node in data["nodes"]),
             links=tuple(LinkPlan(_pair(map(_pair, link["ends"]))) for link in data["links"]),
             segments=tuple(_segment_from(segment) for segment in data["segments"]),
             warnings=tuple(data["warnings"]),
@@ -147,118 +172,26 @@ class Plan:
         )
 
 
-def compile_plan(
-    topology: Topology,
-    assign: Callable[[Topology], Addressing] = assign_addresses,
-    route: Router = compute_routes,
-) -> Plan:
-    """Return the plan of a topology, with other ways to address and to route where they are given.
-
-    Raises:
-        PlanError: when addresses run out.
-        TopologyError: the graph has routes of its own that cannot be.
-    """
-    addressing = assign(topology)
-    routes = routes_for(topology, addressing, route)
-    length = longest_path(topology)
-    loopbacks = {
-        topology.interfaces[end].node: addressing.addresses[end]
-        for segment in topology.segments if segment.loopback for end in segment.interfaces
-    }  # fmt: skip
-    macs = macs_for(topology)
-    ringed = _switches_on_rings(topology)
-    return Plan(
-        name=topology.name,
-        families=topology.families,
-        nodes=tuple(
-            NodePlan(
-                name=node.name,
-                label=node.label,
-                kind=node.kind,
-                interfaces=tuple(
-                    # The loopback interface has index 1.
-                    _interface(topology, addressing, number, index, macs[number])
-                    for index, number in enumerate(node.interfaces, start=2)
-                ),
-                routes=routes[node.name],
-                settings=settings_for(node.kind, topology.families, length.hops),
-                spanning_tree=node.name in ringed,
-                position=node.position,
-                loopback=loopbacks.get(node.name, ()),
-                pinned_routes=node.routes,
-            )
-            for node in topology.nodes
-        ),
-        links=tuple(LinkPlan(_pair(_end(topology, end) for end in link.ends)) for link in topology.links),
-        segments=tuple(
-            SegmentPlan(prefixes, tuple(_end(topology, end) for end in segment.interfaces), segment.switches)
-            for segment, prefixes in zip(topology.segments, addressing.prefixes, strict=True)
-            if not segment.loopback
-        ),
-        warnings=(*topology.warnings, *unanswered_hops(topology, addressing), *_too_long(length)),
-        notes=topology.notes + ((_RING_NOTE,) if ringed else ()),
-        routing=topology.routing,
-    )
-
-
-def _interface(
-    topology: Topology, addressing: Addressing, number: int, index: int, mac: str | None
-) -> InterfacePlan:  # fmt: skip
-    one = topology.interfaces[number]
-    addresses = addressing.addresses[number]
-    peer = _peer(topology, number)
-    return InterfacePlan(one.name, one.altname, index, peer, addresses, one.weight, mac, one.shaping)
-
-
-def _too_long(length: PathLength) -> tuple[str, ...]:
-    if length.least < MOST:
-        return ()
-    reach = f"no packet crosses more than {MOST - 1}, as its TTL or hop limit ends at {MOST}"
-    return (f"the longest path crosses {length.least} routers, and {reach}",)
-
-
-def _end(topology: Topology, number: int) -> tuple[str, str]:
-    interface = topology.interfaces[number]
-    return interface.node, interface.name
-
-
-def _peer(topology: Topology, number: int) -> tuple[str, str]:
-    link = topology.interfaces[number].link
-    assert link is not None
-    first, second = topology.links[link].ends
-    return _end(topology, second if number == first else first)
-
-
-def _switches_on_rings(topology: Topology) -> set[str]:
-    """Return the switches of segments in which as many links join switches as there are switches."""
-    ports = {node.name: len(node.interfaces) for node in topology.nodes}
-    found: set[str] = set()
-    for segment in topology.segments:
-        between_switches = (sum(ports[name] for name in segment.switches) - len(segment.interfaces)) // 2
-        if 0 < len(segment.switches) <= between_switches:
-            found.update(segment.switches)
-    return found
-
-
 def _pair(items: Any) -> tuple[Any, Any]:
     first, second = items
     return first, second
 
 
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold of a part of a plan."""
+def _plain(value: Any, destinations: Callable[[RouteGroup], Any]) -> Any:
+    """Return what JSON can hold of a part of a plan; of a group of routes what `destinations` makes of it."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, RouteTable):
         return [
-            {"next_hops": _plain(group.next_hops), "destinations": group.texts()} for group in value.groups
+            {"next_hops": _plain(group.next_hops, destinations), "destinations": destinations(group)}
+            for group in value.groups
         ]
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, destinations) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, destinations) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(getattr(value, name)) for name in _fields(type(value))}
+        return {name: _plain(getattr(value, name), destinations) for name in _fields(type(value))}
     return str(value)
 
 
@@ -268,7 +201,9 @@ def _fields(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind) if field.name != "settings")
 
 
-def _node_from(data: dict[str, Any], settings: list[tuple[tuple[str, str], ...]]) -> NodePlan:
+def _node_from(
+    data: dict[str, Any], settings: list[tuple[tuple[str, str], ...]], group: _Grouping
+) -> NodePlan:  # fmt: skip
     return NodePlan(
         name=data["name"],
         label=data["label"],
@@ -286,7 +221,7 @@ def _node_from(data: dict[str, Any], settings: list[tuple[tuple[str, str], ...]]
             )
             for one in data["interfaces"]
         ),
-        routes=RouteTable(_group_from(group) for group in data["routes"]),
+        routes=RouteTable(_group_from(routes, group) for routes in data["routes"]),
         settings=settings[data["settings"]],
         spanning_tree=data["spanning_tree"],
         position=None if data["position"] is None else _pair(data["position"]),
@@ -295,11 +230,11 @@ def _node_from(data: dict[str, Any], settings: list[tuple[tuple[str, str], ...]]
     )
 
 
-def _group_from(data: dict[str, Any]) -> RouteGroup:
+def _group_from(data: dict[str, Any], group: _Grouping) -> RouteGroup:
     next_hops = tuple(
         NextHop(hop["interface"], ipaddress.ip_address(hop["gateway"])) for hop in data["next_hops"]
     )
-    return RouteGroup.of(next_hops, data["destinations"])
+    return group(next_hops, data["destinations"])
 
 
 def _segment_from(data: dict[str, Any]) -> SegmentPlan:

@@ -287,8 +287,8 @@ class PluginManager:
         import networkx as nx
 
         from .addressing import assign_addresses
+        from .compiler import compile_plan
         from .graph import topology_from
-        from .plan import compile_plan
         from .progress import Progress
 
         if not isinstance(graph, nx.Graph):

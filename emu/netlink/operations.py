@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..addressing import InterfaceAddress
 from ..attributes import Kind
 from ..plan import NodePlan, Plan
-from ..routes import RouteGroup, RouteTable
+from ..routes import ADDRESS_SIZE, RouteGroup, RouteTable
 from .messages import (
     ACK,
     ADDRESS,
     APPEND,
+    ATTRIBUTE,
     FAMILY,
-    HEADER,
     NESTED,
     NEW,
     NEWADDR,
@@ -26,7 +27,6 @@ from .messages import (
     NEWROUTE,
     NEXT_HOP,
     REQUEST,
-    ROUTE,
     attribute,
     link,
     message,
@@ -47,6 +47,8 @@ _TREE = (
     ("max_age", 3, 600),
     ("stp_state", 5, 1),
 )
+#: A route's message up to its destination: header, rtmsg, and the first attribute.
+_TARGETS = {4: struct.Struct("=IHHII8BIHH4s"), 6: struct.Struct("=IHHII8BIHH16s")}
 #: The name of a switch's bridge interface.
 BRIDGE = "bridge"
 #: As the `ip` command has it: a route that somebody typed.
@@ -288,23 +290,20 @@ class AddRoutes(Request):
         return f"ip {family}-n {self.node} route add default{where}"
 
     def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
-        hops = self._hops()
-        messages = [
-            message(NEWROUTE, NEW, sequence + offset, self._target(address, length) + hops)
-            for offset, (address, length) in enumerate(self.group.packed())
-        ]
-        if acknowledge:
-            last = messages[-1]
-            messages[-1] = message(NEWROUTE, NEW | ACK, sequence + len(messages) - 1, last[HEADER.size :])
-        return b"".join(messages)
-
-    def _target(self, address: bytes, length: int) -> bytes:
-        """Return the fixed part (rtmsg) and the destination, which the `ip` command omits of 0.0.0.0/0."""
+        version, hops = self.group.version, self._hops()
+        family, target = FAMILY[version], _TARGETS[version]
         kind = _TYPE_UNICAST if self.indices else _TYPE_UNREACHABLE
-        fixed = ROUTE.pack(
-            FAMILY[self.group.version], length, 0, 0, _TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE, kind, 0
-        )
-        return fixed + (attribute(_RTA_DST, address) if length or len(address) > 4 else b"")
+        size, address_size = target.size + len(hops), ATTRIBUTE.size + ADDRESS_SIZE[version]
+        last = sequence + self.count - 1 if acknowledge else None
+        # One call for all that comes before the next hops: there may be a hundred thousand of these.
+        return b"".join(
+            target.pack(
+                size, NEWROUTE, NEW | ACK if number == last else NEW, number, 0,
+                family, length, 0, 0, _TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE, kind, 0,
+                address_size, _RTA_DST, address,
+            ) + hops
+            for number, (address, length) in enumerate(self.group.packed(), start=sequence)
+        )  # fmt: skip
 
     def _hops(self) -> bytes:
         """Return the attributes that say where a packet goes next."""
@@ -377,8 +376,12 @@ def _switch_operations(node: NodePlan) -> list[Request]:
 def address_operations(plan: Plan) -> list[Request]:
     """Return what gives all interfaces their addresses."""
     return [
-        AddAddress(node.name, one.name, one.index, address)
-        for node in plan.nodes for one in node.interfaces for address in one.addresses
+        AddAddress(node.name, name, index, address)
+        for node in plan.nodes
+        for name, index, addresses in (
+            ("lo", 1, node.loopback), *((one.name, one.index, one.addresses) for one in node.interfaces)
+        )
+        for address in addresses
     ]  # fmt: skip
 
 

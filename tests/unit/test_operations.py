@@ -108,7 +108,6 @@ SAME: list[Request] = [
     SetUp("A", "A-veth0", 2),
     AddAddress("B", "B-veth0", 2, ipaddress.ip_interface("192.0.2.1/24")),
     AddAddress("B", "B-veth0", 2, ipaddress.ip_interface("fd00::1/64")),
-    route("0.0.0.0/0", "192.0.2.254"),
     route("::/0", "fd00::fe"),
     route("10.0.0.0/24", "192.0.2.254"),
     route("10.0.1.0/24", "192.0.2.254", "192.0.2.253"),
@@ -220,9 +219,7 @@ def by_pyroute2(target: str, gateways: list[Any], sequence: int, last: bool) -> 
     network = ipaddress.ip_network(target)
     made.update(family=2 if network.version == 4 else 10, dst_len=network.prefixlen, table=254, proto=3)
     made["type"] = 1 if gateways else 7
-    attributes: list[tuple[str, Any]] = []
-    if network.prefixlen or network.version == 6:  # as the `ip` command has it
-        attributes.append(("RTA_DST", str(network.network_address)))
+    attributes: list[tuple[str, Any]] = [("RTA_DST", str(network.network_address))]
     if len(gateways) == 1:
         attributes += [("RTA_GATEWAY", str(gateways[0])), ("RTA_OIF", 2)]
     elif gateways:
@@ -231,6 +228,14 @@ def by_pyroute2(target: str, gateways: list[Any], sequence: int, last: bool) -> 
     made["attrs"] = attributes
     made.encode()
     return bytes(made.data)
+
+
+def test_the_ipv4_default_route_is_that_of_the_ip_command_but_written_out() -> None:
+    operation = route("0.0.0.0/0", "192.0.2.254")
+    ours = decoded(operation.encode(0, {}, acknowledge=True))
+    theirs = decoded(bytes.fromhex(CAPTURED[command(operation)]))
+    assert ours.pop("RTA_DST") == "0.0.0.0"
+    assert ours == theirs
 
 
 def test_only_what_is_asked_for_is_acknowledged_and_numbered() -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import emu
 from emu.addressing import assign_addresses
+from emu.compiler import compile_plan
 from emu.graph import Topology, topology_from
-from emu.plan import Plan, compile_plan
+from emu.plan import Plan
 from emu.replan import addressing_of, rerouted, topology_of
 from emu.routes import NextHop
 from emu.routing import compute_routes
