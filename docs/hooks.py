@@ -68,6 +68,7 @@ _MEANINGS = {
     ("link", "seed"): "What chances begin with, so that the same packets are lost each time.",
     ("link", "slot"): "Packets that arrive in bursts.",
     ("link", "addresses"): "Addresses of the link's ends, out of a pinned prefix.",
+    ("link", "interfaces"): "The numbers of the link's interfaces, as in HOST1-veth0.",
     ("link", "macs"): "MAC addresses of the link's ends.",
 }
 #: The sections of a docstring whose entries are `name: text`.

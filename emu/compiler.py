@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .addressing import Addressing, assign_addresses
-from .graph import Link, Topology
+from .graph import FIRST_INDEX, Link, Topology
 from .macs import macs_for
 from .path_lengths import MOST, PathLength, longest_path
 from .pinned_routes import Router, routes_for, unanswered_hops
@@ -48,9 +48,7 @@ def compile_plan(
                 label=node.label,
                 kind=node.kind,
                 interfaces=tuple(
-                    # The loopback interface has index 1.
-                    _interface(topology, addressing, number, index, macs[number])
-                    for index, number in enumerate(node.interfaces, start=2)
+                    _interface(topology, addressing, number, macs[number]) for number in node.interfaces
                 ),
                 routes=routes[node.name],
                 settings=settings_for(node.kind, topology.families, length.hops),
@@ -74,10 +72,10 @@ def compile_plan(
 
 
 def _interface(
-    topology: Topology, addressing: Addressing, number: int, index: int, mac: str | None
+    topology: Topology, addressing: Addressing, number: int, mac: str | None
 ) -> InterfacePlan:  # fmt: skip
     one = topology.interfaces[number]
-    addresses = addressing.addresses[number]
+    addresses, index = addressing.addresses[number], one.number + FIRST_INDEX
     peer = _peer(topology, number)
     return InterfacePlan(one.name, one.altname, index, peer, addresses, one.weight, mac, one.shaping)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SWITCH_LINKS = 1023
 #: The interface that every namespace has.
 LOOPBACK = "lo"
+#: The kernel's number of a node's interface number 0; the loopback interface has 1.
+FIRST_INDEX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Interface:
     mac: str | None = None
     #: What happens to the packets that leave through it; None is nothing.
     shaping: Shaping | None = None
+    #: The k of its name `<NODE>-veth<k>`.
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,9 @@ class _Builder:
         self.names = node_names(self.labels.items())
         self.position = {name: number for number, name in enumerate(self.names.values())}
         self.of: dict[str, list[int]] = {name: [] for name in self.names.values()}
+        #: The numbers of interfaces that are taken, and the next that a node's interface gets.
+        self.numbers: set[tuple[str, int]] = set()
+        self.next_number = dict.fromkeys(self.of, 0)
         self.kinds: dict[str, Kind] = {}
         self.pins: dict[str, tuple[Prefix, ...]] = {}
         self.loopbacks: dict[str, tuple[Address, ...]] = {}
@@ -187,13 +194,13 @@ class _Builder:
             ways = by_direction(there, back, partial(self._per_end, (a, b), where), BY_END)
             given = self.reader.read("link", where, ways[0])
             other = self.reader.read("link", where, ways[1]) if ways[1] is not ways[0] else given
-            addresses, macs = (
+            addresses, macs, numbers = (
                 self._by_node((a, b), {**other.get(key, {}), **given.get(key, {})}, f"{where}: {key}")
-                for key in ("addresses", "macs")
+                for key in ("addresses", "macs", "interfaces")
             )
             index, ends = len(self.links), []
             for node, weight in ((a, given.get("weight", 1.0)), (b, other.get("weight", 1.0))):
-                pins = addresses.get(node, ()), macs.get(node)
+                pins = addresses.get(node, ()), macs.get(node), numbers.get(node)
                 ends.append(self._add_interface(self.names[node], index, weight, *pins))
             self.links.append(Link((ends[0], ends[1])))
             self.ways.append((given, other))
@@ -217,12 +224,19 @@ class _Builder:
         return found.get(ends[0]), found.get(ends[1])
 
     def _add_interface(
-        self, node: str, link: int, weight: float, pinned: tuple[Address, ...], mac: str | None
+        self, node: str, link: int, weight: float, pinned: tuple[Address, ...], mac: str | None,
+        number: int | None,
     ) -> int:  # fmt: skip
-        name, altname = interface_name(node, len(self.of[node]))
+        if number is None:
+            number = self.next_number[node]
+        if (node, number) in self.numbers:
+            self.faults.append(f"node {node}: two links have the interface number {number}")
+        self.numbers.add((node, number))
+        self.next_number[node] = max(self.next_number[node], number + 1)
+        name, altname = interface_name(node, number)
         index = len(self.interfaces)
         self.of[node].append(index)
-        self.interfaces.append(Interface(name, altname, node, link, weight, pinned, mac))
+        self.interfaces.append(Interface(name, altname, node, link, weight, pinned, mac, number=number))
         return index
 
     def add_nodes(self) -> None:
@@ -230,7 +244,7 @@ class _Builder:
         for node, attributes in self.graph.nodes(data=True):
             name = self.names[node]
             given = self.reader.read("node", f"node {name}", attributes)
-            mine = tuple(self.of[name])
+            mine = tuple(sorted(self.of[name], key=lambda one: self.interfaces[one].number))
             kind = given.get("kind") or (Kind.HOST if len(mine) <= 1 else Kind.ROUTER)
             self.kinds[name] = kind
             self.pins[name], self.loopbacks[name] = given.get("prefix", ()), given.get("loopback", ())

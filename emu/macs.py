@@ -14,8 +14,9 @@ def macs_for(topology: Topology) -> dict[int, str | None]:
     pinned = {one.mac for one in topology.interfaces}
     found: dict[int, str | None] = {}
     for count, node in enumerate(topology.nodes, start=1):
-        for position, number in enumerate(node.interfaces):
-            own = (mac for first in range(2, 256, 4) if (mac := mac_of(count, position, first)) not in pinned)
+        for number in node.interfaces:
+            place = count, topology.interfaces[number].number
+            own = (mac for first in range(2, 256, 4) if (mac := mac_of(*place, first)) not in pinned)
             found[number] = topology.interfaces[number].mac or next(own, None)
     return found
 

@@ -84,6 +84,21 @@ def parse_macs(value: Any) -> dict[Any, str]:
     return found
 
 
+def parse_interfaces(value: Any) -> dict[Any, int]:
+    """Return the pinned numbers of interfaces per end of a link, by what the value calls its nodes.
+
+    `{"HOST1": 0, "ROUTER": 2}` for HOST1-veth0 and ROUTER-veth2, or as text `"HOST1=0 ROUTER=2"`.
+    """
+    found: dict[Any, int] = {}
+    for node, word in _pairs(value, "interfaces", "NODE=NUMBER"):
+        if not re.fullmatch(r"\d{1,5}", word, re.ASCII):
+            raise ValueError(f"interface {shown(word)} is not a number from 0 to 99999")
+        if node in found:
+            raise ValueError(f"{shown(value)} has more than one number for an end")
+        found[node] = int(word)
+    return found
+
+
 def parse_routes(value: Any) -> PinnedRoutes:
     """Return the routes of a node's own: next hops by destination, which may be `default`.
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from .addressing import Addressing
 from .attributes import Prefix
-from .graph import LOOPBACK, Interface, Link, Node, Segment, Topology
+from .graph import FIRST_INDEX, LOOPBACK, Interface, Link, Node, Segment, Topology
 from .pin_values import PinnedRoutes
 from .pinned_routes import Router, routes_for
 from .plan import NodePlan, Plan
@@ -33,7 +33,10 @@ def topology_of(plan: Plan) -> Topology:
             numbers[end] = len(interfaces)
             pinned = tuple(address.ip for address in one.addresses)
             interfaces.append(
-                Interface(one.name, one.altname, end[0], number, one.weight, pinned, one.mac, one.shaping)
+                Interface(
+                    one.name, one.altname, end[0], number, one.weight, pinned, one.mac, one.shaping,
+                    one.index - FIRST_INDEX,
+                )  # fmt: skip
             )
     loopbacks = []
     for node in plan.nodes:

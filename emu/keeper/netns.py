@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 
 from .namespaces import CLONE_NEWNET, open_proc, setns, unshare
@@ -18,6 +20,8 @@ NLMSG_ERROR, NLMSG_DONE, NLMSGERR_ATTR_MSG = 2, 3, 1
 MESSAGE, ATTRIBUTE, ERROR = struct.Struct("=IHHII"), struct.Struct("=HH"), struct.Struct("=i")
 #: Messages of this size fit a socket's usual buffer.
 SMALL = 1 << 16
+#: How often to look for processes that have not died yet.
+ROUNDS = 100
 
 
 class Refusal:
@@ -56,6 +60,21 @@ def create_namespaces(count: int) -> list[int]:
 def enter(net_fd: int) -> None:
     """Put the calling thread into a network namespace."""
     setns(net_fd, CLONE_NEWNET)
+
+
+def kill_inside(net_fd: int) -> None:
+    """Kill every process in a network namespace, and those that they start meanwhile."""
+    space = os.fstat(net_fd)
+    for _ in range(ROUNDS):
+        found = 0
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):  # it has ended
+                if os.path.samestat(space, os.stat(f"/proc/{pid}/ns/net")):
+                    os.kill(int(pid), signal.SIGKILL)
+                    found += 1
+        if not found:
+            return
+        time.sleep(0.001)
 
 
 @contextlib.contextmanager

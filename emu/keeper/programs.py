@@ -23,6 +23,11 @@ class View:
     def __init__(self, net: int, mount: int, uts: int) -> None:
         self.net, self.mount, self.uts = net, mount, uts
 
+    def close(self) -> None:
+        """Let go of what is the view's own, which is not the network namespace."""
+        os.close(self.mount)
+        os.close(self.uts)
+
     def enter(self) -> None:
         """Move the calling process (it must have one thread) into the node."""
         setns(self.net, CLONE_NEWNET)

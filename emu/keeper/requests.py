@@ -80,8 +80,8 @@ class Requests:
         client.tell(known)
 
     def do_names(self, client: Client, _: Frame) -> None:
-        """Answer with the names of all nodes, in order."""
-        client.tell({"names": list(self.nodes)})
+        """Answer with the names of all nodes, in order, and their namespaces' descriptors."""
+        client.tell({"names": list(self.nodes), "namespaces": list(self.nodes.values())})
 
     def do_create(self, client: Client, _: Frame, names: list[str]) -> None:
         """Make a network namespace per name, visible to `ip netns`; answer with their descriptors."""
@@ -95,6 +95,18 @@ class Requests:
             os.symlink(f"/proc/1/fd/{fd}", f"/run/netns/{name}")
             self.nodes[name] = fd
         client.tell({"namespaces": fds})
+
+    def do_remove(self, client: Client, _: Frame, names: list[str]) -> None:
+        """Kill everything that runs in nodes, and let go of them; those that are gone are no obstacle."""
+        for name in names:
+            if name in self.nodes:
+                netns.kill_inside(self.nodes[name])
+                os.close(self.nodes.pop(name))
+                with suppress(FileNotFoundError):
+                    os.unlink(f"/run/netns/{name}")
+            if name in self.views:
+                self.views.pop(name).close()
+        client.tell({"nodes": len(self.nodes)})
 
     def do_sysctl(self, client: Client, _: Frame, nodes: list[str], settings: list[tuple[str, str]]) -> None:
         """Write the same settings in some nodes; answer with [node, key, errno] for each that was refused."""
