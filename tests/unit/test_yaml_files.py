@@ -83,6 +83,27 @@ def test_the_whole_form(tmp_path: Path) -> None:
     assert not found.notes + found.warnings
 
 
+def test_routes_loopbacks_and_macs(tmp_path: Path) -> None:
+    found = plan(
+        tmp_path,
+        """
+        families: 4
+        loopbacks: yes
+        routes: none
+        nodes:
+          A: {kind: router, loopback: 192.0.2.1, routes: {default: 10.0.0.253, 198.18.0.0/15: unreachable}}
+          B: {kind: router, routes: {203.0.113.0/24: [10.0.0.254]}}
+        links:
+          - {ends: [A, B], macs: {A: 02:00:00:00:00:10}}
+        """,
+    )
+    assert [str(node.loopback[0]) for node in found.nodes] == ["192.0.2.1/32", "10.255.0.1/32"]
+    assert [[str(route.destination) for route in node.routes] for node in found.nodes] == [
+        ["None", "198.18.0.0/15"], ["203.0.113.0/24"],
+    ]  # fmt: skip
+    assert [node.interfaces[0].mac for node in found.nodes] == ["02:00:00:00:00:10", "02:00:00:02:00:00"]
+
+
 def test_links_alone_are_a_graph_named_as_the_file(tmp_path: Path) -> None:
     found = plan(tmp_path, "links: [[A, B], [B, C]]")
     assert found.name == "lab"
@@ -178,7 +199,7 @@ links:
 """
     found = faults(tmp_path, content)
     expected = {
-        1: "a graph has no 'familes'; did you mean families?",
+        1: "a graph has no 'familes'; did you mean families",
         3: "unknown kind 'hots'; did you mean host?",
         4: "'São Paulo' cannot be typed as a node's name and be a host name; write Sao-Paulo and 'label: São",
         5: "a second node HOST1",
@@ -206,6 +227,9 @@ links:
 @pytest.mark.parametrize(
     ("content", "line", "text"),
     [
+        ("nodes:\n  A:\n    routes:\n      10.0.0.0/8: 10.0.0.1\n      x: 10.0.0.1", 5, "destination 'x'"),
+        ("nodes: [A, B]\nlinks:\n- ends: [A, B]\n  macs:\n    A: 1", 5, "MAC '1' is not six bytes"),
+        ("routes: some\nnodes: [A]", 1, "unknown routes 'some'"),
         ("- A\n- B", 1, "a graph is a mapping; one looks like"),
         ("just text", 1, "a graph is a mapping"),
         ("name: x", 1, "a graph has nodes or links"),
