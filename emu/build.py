@@ -11,7 +11,9 @@ from .errors import EmuError, KernelError
 from .names import host_names
 from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
-from .netlink.operations import STEPS, WriteSetting
+from .netlink.features import check_features, find_features
+from .netlink.operations import STEPS, Request, WriteSetting
+from .netlink.queueing import needs_of, shaping_operations
 from .netlink.readiness import await_interfaces
 from .plan import NodePlan, Plan
 from .progress import Progress
@@ -40,18 +42,27 @@ def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
 
     Raises:
         KernelError: the kernel refused one; the first that it refused.
+        PrivilegeError: the kernel lacks what the links are to do.
     """
+    check_features(sandbox, needs_of(plan))
     progress.begin("namespaces", len(plan.nodes))
     namespaces = create_namespaces(sandbox, [node.name for node in plan.nodes])
     progress.begin("settings", len(plan.nodes))
     write_settings(sandbox, plan.nodes)
-    for name, operations in STEPS.items():
-        requests = operations(plan)
+    for name in STEPS:
+        requests = _requests(sandbox, plan, name)
         progress.begin(name, sum(request.count for request in requests))
         send(sandbox, requests, namespaces, progress.advance)
         if name == "interfaces":
             _await_links(sandbox, plan)
             _await_rings(sandbox, plan)
+
+
+def _requests(sandbox: Sandbox, plan: Plan, step: str) -> list[Request]:
+    """Return the operations of a step, for a kernel without netem in as far as the links can do without."""
+    if step == "shaping" and needs_of(plan):
+        return shaping_operations(plan, delay_line="netem" in find_features(sandbox, ["netem"]))
+    return STEPS[step](plan)
 
 
 def create_namespaces(sandbox: Sandbox, names: Sequence[str]) -> dict[str, int]:

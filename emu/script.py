@@ -17,6 +17,7 @@ from .netlink.operations import (
     WriteSetting,
     operations_for,
 )
+from .netlink.queueing import SetDiscipline, SetLimits
 from .plan import Plan
 from .sysctls import FORWARDING
 
@@ -46,6 +47,7 @@ _STEPS: Sequence[tuple[str, Chosen]] = (
     ("A veth pair per link, and either end moved into its node.", _any_of(CreateVeth)),
     ("A bridge per switch, and the links' ends as its ports.", _any_of(CreateBridge, Enslave)),
     ("Second names for interfaces whose own would be longer than 15 characters.", _any_of(AddAltname)),
+    ("What links do to packets: rate, queue, delay, loss.", _any_of(SetLimits, SetDiscipline)),
     ("An address per interface, from which the kernel knows the way to its prefix.", _any_of(AddAddress)),
     ("The interfaces up.", _any_of(SetUp)),
     ("Routes to the segments beyond.", _any_of(AddRoutes)),

@@ -129,7 +129,7 @@ def _interfaces(nodes: Sequence[NodePlan]) -> tuple[tuple[str, ...], Iterator[tu
 
 def _addresses(node: NodePlan) -> list[tuple[str, str, str]]:
     """Return interface, address and what it is linked to, for each address of a node."""
-    found = []
+    found = [("lo", str(address), "") for address in node.loopback]
     for one in node.interfaces:
         neighbour, name = one.peer
         peer = name if name.startswith(f"{neighbour}-") else f"{neighbour} {name}"

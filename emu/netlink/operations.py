@@ -399,9 +399,17 @@ def routes_of(node: NodePlan) -> list[Request]:
     ]
 
 
+def _shaping_operations(plan: Plan) -> list[Request]:
+    """Return what shapes the links, before anything is sent over them."""
+    from .queueing import shaping_operations  # which is made of requests, too
+
+    return shaping_operations(plan)
+
+
 #: What follows namespaces and settings, in this order.
 STEPS: dict[str, Callable[[Plan], list[Request]]] = {
     "links": link_operations,
+    "shaping": _shaping_operations,
     "interfaces": up_operations,
     "addresses": address_operations,
     "routes": route_operations,

@@ -107,10 +107,14 @@ class Shaping:
     mtu: int | None = None
 
     @property
+    def on_the_way(self) -> Shaping:
+        """What happens to packets apart from the rate and its queue."""
+        return dataclasses.replace(self, rate=None, queue=None, limit=None, mtu=None)
+
+    @property
     def impairs(self) -> bool:
         """Whether it delays, loses or changes packets, which is netem's part."""
-        plain = Shaping(rate=self.rate, queue=self.queue, limit=self.limit, mtu=self.mtu)
-        return dataclasses.replace(self, seed=None) != plain
+        return self.on_the_way != Shaping()
 
     @property
     def shapes(self) -> bool:

@@ -11,13 +11,25 @@ from typing import Any
 
 from ..errors import shown, suggestion
 from .model import Queue
-from .units import parse_chance, parse_count, parse_rate, parse_size, parse_time
+from .units import parse_chance, parse_count, parse_rate, parse_size, parse_time, quantity
 
 Value = int | float | bool | str
-#: What the kernel says of a time: `TIME` in µs (as u32), `NS` in ns.
+#: What an option's value is.
 FLAG, COUNT, SIZE, TIME, RATE, CHANCE = "flag", "count", "size", "time", "rate", "chance"
+
+
+def _parse_probability(value: Any, what: str) -> float:
+    """Return a chance that tc writes as a number from 0 to 1; a percentage will do too."""
+    if str(value).endswith("%"):
+        return parse_chance(value, what)
+    chance = float(quantity(value, what, {"": 1}, ""))
+    if chance > 1:
+        raise ValueError(f"{what} {shown(value)} is more than 1")
+    return chance
+
+
 _PARSERS: dict[str, Callable[[Any, str], Value]] = {
-    COUNT: parse_count, SIZE: parse_size, TIME: parse_time, CHANCE: parse_chance,
+    COUNT: parse_count, SIZE: parse_size, TIME: parse_time, CHANCE: _parse_probability,
     RATE: lambda value, what: parse_rate(value),  # noqa: ARG005  # it says itself what it is
 }  # fmt: skip
 
@@ -75,7 +87,7 @@ _PIE = {
 }  # fmt: skip
 _CAKE = {
     "bandwidth": Option(2, RATE),
-    **_flags(3, besteffort=1, diffserv3=0, diffserv4=2, diffserv8=3, precedence=4),
+    **_flags(3, diffserv3=0, diffserv4=1, diffserv8=2, besteffort=3, precedence=4),
     **_hyphened(5, flowblind=0, srchost=1, dsthost=2, hosts=3, flows=4, dual_srchost=5, dual_dsthost=6,
                 triple_isolate=7),
     "rtt": Option(7, TIME), "target": Option(8, TIME), "memlimit": Option(10, SIZE),

@@ -69,18 +69,22 @@ def _draws(shaping: Shaping) -> bool:
     return any(chances) or (shaping.slot is not None and shaping.slot.least != shaping.slot.most)
 
 
-def needs(shaping: Shaping) -> frozenset[str]:
-    """Return what the kernel has to have for it: kinds of queue disciplines, as in tc(8).
+#: What of netem's each property is.
+_NETEM = ("delay", "jitter", "loss", "duplicate", "corrupt", "reorder", "slot")
+#: The queues that every kernel has.
+_ALWAYS = ("fifo", "pfifo", "bfifo")
 
-    `netem seed` stands for netem's attribute of Linux 6.7. A rate alone does without netem.
+
+def needs(shaping: Shaping) -> dict[str, tuple[str, ...]]:
+    """Return what the kernel has to have for it, kinds of queue disciplines as in tc(8), and for what.
+
+    A rate alone does without netem.
     """
-    found = set()
+    found: dict[str, tuple[str, ...]] = {}
     if shaping.impairs:
-        found.add("netem")
-    if shaping.seed is not None:
-        found.add("netem seed")
+        found["netem"] = tuple(name for name in _NETEM if getattr(shaping, name))
     if shaping.rate is not None:
-        found.add("tbf")
-    if shaping.queue is not None and shaping.queue.kind != "fifo":
-        found.add(shaping.queue.kind)
-    return frozenset(found)
+        found["tbf"] = ("rate",)
+    if shaping.queue is not None and shaping.queue.kind not in _ALWAYS:
+        found[shaping.queue.kind] = ("queue",)
+    return found

@@ -10,7 +10,7 @@ from .queues import CHANCE, DISCIPLINES, FLAG, RATE, SIZE, TIME
 from .units import show_chance, show_rate, show_size, show_time
 
 _SHOWN: dict[str, Callable[[Any], str]] = {
-    RATE: show_rate, SIZE: show_size, TIME: show_time, CHANCE: show_chance,
+    RATE: show_rate, SIZE: show_size, TIME: show_time, CHANCE: "{:.10g}".format,
 }  # fmt: skip
 
 

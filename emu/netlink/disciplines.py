@@ -1,0 +1,327 @@
+"""Queue disciplines as tc(8) writes them and as the kernel takes them.
+
+The options are those of include/uapi/linux/pkt_sched.h. A message has no more than it needs: tc adds a
+table of rates to tbf's that kernels since 3.8 do not read.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+from ..shaping.model import Distribution, Loss, Queue, Shaping, Slot, limit_in
+from ..shaping.queues import DISCIPLINES, FLAG, RATE, TIME
+from ..shaping.tables import table_of
+from ..shaping.text import queue_options
+from ..shaping.units import show_chance, show_rate, show_size, show_time
+from .messages import NESTED, attribute, number
+
+_MOST = 2**32 - 1
+#: The kernel's unit of scheduling times (PSCHED_SHIFT in include/net/pkt_sched.h), in ns.
+TICK = 64
+_NETEM = struct.Struct("=6I")
+# enum TCA_NETEM_*
+_CORR, _DELAY_DIST, _REORDER, _CORRUPT, _LOSS, _LATENCY64, _JITTER64, _SLOT, _SLOT_DIST, _SEED = (
+    1, 2, 3, 4, 5, 10, 11, 12, 13, 14,
+)  # fmt: skip
+_LOSS_MARKOV, _LOSS_GILBERT = 1, 2
+# enum TCA_TBF_* and struct tc_ratespec: cell_log, linklayer, overhead, cell_align, mpu, rate
+_TBF_PARMS, _TBF_RATE64, _TBF_BURST = 1, 4, 6
+_RATESPEC = struct.Struct("=BBHhHI")
+_ETHERNET = 1
+_RED, _SFQ = struct.Struct("=IIIBBBB"), struct.Struct("=IiIIII48x")
+# enum TCA_RED_*
+_RED_PARMS, _RED_STAB, _RED_MAX_P, _RED_FLAGS = 1, 2, 3, 4
+_RED_KNOWN_FLAGS = 0xF
+#: Attributes that are not 32-bit numbers: those of 64 bits, and of 8.
+_WIDE, _NARROW = {("cake", 2)}, {("fq", 15)}
+#: Times that the kernel takes in ns, where others are in µs.
+_NANOSECONDS = {("fq", "timer_slack")}
+#: What a packet's way through a delay line without a delay takes: netem then lets go of the sender's socket.
+LEAST_DELAY = TICK
+
+
+@dataclass(frozen=True, slots=True)
+class Netem:
+    """The delay line: what happens to packets on their way (tc-netem(8)).
+
+    `limit` is how many packets may be on their way at once. A change of a running one has to say what is
+    no more (`again`): the kernel keeps what is not mentioned.
+    """
+
+    shaping: Shaping
+    limit: int
+    again: bool = False
+
+    kind = "netem"
+
+    def words(self) -> list[str]:
+        """Return the options as tc takes them."""
+        one = self.shaping
+        words = ["limit", str(self.limit), "delay", show_time(one.delay or LEAST_DELAY)]
+        if one.jitter:
+            words.append(show_time(one.jitter))
+            words += [show_chance(one.delay_correlation)] if one.delay_correlation else []
+        if one.jitter and one.distribution and one.distribution.name != "uniform":
+            words += ["distribution", one.distribution.name]
+        words += _loss_words(one.loss) if one.loss else []
+        for name, chance in (
+            ("duplicate", one.duplicate),
+            ("corrupt", one.corrupt),
+            ("reorder", one.reorder),
+        ):
+            if chance:
+                words += [name, show_chance(chance.chance)]
+                words += [show_chance(chance.correlation)] if chance.correlation else []
+        words += ["gap", str(one.reorder.gap)] if one.reorder else []
+        words += _slot_words(one.slot) if one.slot else []
+        return words + (["seed", str(one.seed)] if one.seed is not None else [])
+
+    def options(self) -> bytes:
+        """Return the options as the kernel takes them."""
+        one = self.shaping
+        delay = one.delay or LEAST_DELAY
+        random = one.loss.chances if one.loss and one.loss.model == "random" else (0.0, 0.0)
+        duplicate = _share(one.duplicate.chance) if one.duplicate else 0
+        gap = one.reorder.gap if one.reorder else 0
+        ticks, jitter = (min(time // TICK, _MOST) for time in (delay, one.jitter))
+        parts = [
+            _NETEM.pack(ticks, self.limit, _share(random[0]), gap, duplicate, jitter),
+            self._chances(random[1]),
+            _slot(one.slot) if one.slot else attribute(_SLOT, bytes(40)) if self.again else b"",
+            _model(one.loss) if one.loss else b"",
+            attribute(_LATENCY64, struct.pack("=q", delay)) if delay % TICK or delay // TICK > _MOST else b"",
+            _jitter64(one.jitter),
+            self._distributions(),
+            attribute(_SEED, struct.pack("=Q", one.seed)) if one.seed is not None else b"",
+        ]  # fmt: skip
+        return b"".join(parts)
+
+    def _chances(self, loss_correlation: float) -> bytes:
+        """Return the correlations of delay, loss and duplicates, and what reorders and corrupts."""
+        one = self.shaping
+        duplicate = one.duplicate.correlation if one.duplicate else 0.0
+        correlations = [_share(each) for each in (one.delay_correlation, loss_correlation, duplicate)]
+        parts = (
+            [attribute(_CORR, struct.pack("=3I", *correlations))] if self.again or any(correlations) else []
+        )
+        for kind, chance in ((_REORDER, one.reorder), (_CORRUPT, one.corrupt)):
+            if chance or self.again:
+                pair = (chance.chance, chance.correlation) if chance else (0.0, 0.0)
+                parts.append(attribute(kind, struct.pack("=2I", *map(_share, pair))))
+        return b"".join(parts)
+
+    def _distributions(self) -> bytes:
+        """Return the tables; a running one that had one goes back to uniform by a table too."""
+        one = self.shaping
+        found = b""
+        if one.jitter and (self.again or (one.distribution and one.distribution.name != "uniform")):
+            found = _table(_DELAY_DIST, one.distribution or Distribution("uniform"))
+        if one.slot and one.slot.distribution:
+            found += _table(_SLOT_DIST, one.slot.distribution)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Tbf:
+    """The rate: a bucket of tokens that fills at it and holds `burst` bytes (tc-tbf(8))."""
+
+    rate: int
+    burst: int
+    #: The limit of the queue below, in that one's own unit: a change of this one sets it too.
+    limit: int
+
+    kind = "tbf"
+
+    def words(self) -> list[str]:
+        """Return the options as tc takes them."""
+        return ["rate", show_rate(self.rate), "burst", f"{self.burst}b", "limit", f"{self.limit}b"]
+
+    def options(self) -> bytes:
+        """Return the options as the kernel takes them."""
+        speed = self.rate // 8
+        spec = _RATESPEC.pack(3, _ETHERNET, 0, -1, 0, min(speed, _MOST))
+        buffer = min(self.burst * 10**9 // speed // TICK, _MOST)
+        parms = spec + bytes(_RATESPEC.size) + struct.pack("=3I", self.limit, buffer, 0)
+        wide = attribute(_TBF_RATE64, struct.pack("=Q", speed)) if speed > _MOST else b""
+        return attribute(_TBF_PARMS, parms) + wide + number(_TBF_BURST, self.burst)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The queue in front of the rate, with a limit in its own unit; red measures idle time by `rate`."""
+
+    queue: Queue
+    limit: int
+    rate: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of queue discipline."""
+        return self.queue.kind
+
+    def words(self) -> list[str]:
+        """Return the options as tc takes them."""
+        if self.kind == "cake":
+            return ["memlimit", f"{self.limit}b", *queue_options(self.queue)]
+        counted = f"{self.limit}b" if DISCIPLINES[self.kind].unit == "bytes" else str(self.limit)
+        words = ["limit", counted, *queue_options(self.queue)]
+        if self.kind == "red":
+            red = _Red.of(self)
+            given = dict(self.queue.options)
+            filled = {
+                "min": show_size(red.low),
+                "max": show_size(red.high),
+                "avpkt": f"{red.packet}b",
+                "burst": str(red.burst),
+            }
+            words += [word for name, text in filled.items() if name not in given for word in (name, text)]
+            words += ["bandwidth", show_rate(red.rate)]
+        return words
+
+    def options(self) -> bytes:
+        """Return the options as the kernel takes them."""
+        if self.kind in ("pfifo", "bfifo"):
+            return struct.pack("=I", self.limit)
+        if self.kind == "red":
+            return _Red.of(self).options()
+        given = dict(self.queue.options)
+        if self.kind == "sfq":
+            values = [int(given.get(name, 0)) for name in ("quantum", "perturb", "divisor", "flows", "depth")]
+            return _SFQ.pack(values[0], values[1], self.limit, *values[2:])
+        discipline = DISCIPLINES[self.kind]
+        parts = [number(discipline.limit or _CAKE_MEMORY, self.limit)]
+        for name, value in given.items():
+            option = discipline.options[name]
+            parts.append(_option(self.kind, name, option.attribute, option.kind, option.value, value))
+        return b"".join(parts)
+
+
+#: TCA_CAKE_MEMORY
+_CAKE_MEMORY = 10
+
+
+def _option(kind: str, name: str, place: int, what: str, meaning: int, value: object) -> bytes:
+    """Return one option as an attribute."""
+    amount = meaning if what == FLAG else int(value)  # type: ignore[call-overload]  # numbers but for flags
+    if what == RATE:
+        amount = min(amount // 8, _MOST if (kind, place) not in _WIDE else 2**64 - 1)
+    elif what == TIME and (kind, name) not in _NANOSECONDS:
+        amount //= 1000
+    if (kind, place) in _WIDE:
+        return attribute(place, struct.pack("=Q", amount))
+    return attribute(place, bytes([amount])) if (kind, place) in _NARROW else number(place, amount)
+
+
+@dataclass(frozen=True, slots=True)
+class _Red:
+    """Random early detection, with what tc fills in (tc-red(8); S. Floyd and V. Jacobson, 1993)."""
+
+    limit: int
+    low: int
+    high: int
+    packet: int
+    burst: int
+    chance: float
+    flags: int
+    rate: int
+
+    @classmethod
+    def of(cls, queue: Waiting) -> _Red:
+        """Return it with defaults: max a quarter of the limit, min a third of max, packets of 1,000 bytes."""
+        given = dict(queue.queue.options)
+        packet = int(given.get("avpkt", 1000))
+        high = int(given.get("max", max(queue.limit // 4, 2)))
+        low = int(given.get("min", max(high // 3, 1)))
+        burst = int(given.get("burst", max((2 * low + high) // (3 * packet), low // packet, 1)))
+        flags = sum(DISCIPLINES["red"].options[name].value for name in given if given[name] is True)
+        chance = float(given.get("probability", 0.02))
+        return cls(queue.limit, low, high, packet, burst, chance, flags, queue.rate or 10**7)
+
+    def options(self) -> bytes:
+        """Return the options as the kernel takes them."""
+        weight = self._weight()
+        cell, table = self._idle(weight)
+        steps = max(self.high - self.low, 1)
+        plog = next((i for i in range(32) if self.chance / steps * 2**i > 1), 32)
+        parms = _RED.pack(self.limit, self.low, self.high, weight, plog, cell, 0)
+        return b"".join([
+            attribute(_RED_PARMS, parms), attribute(_RED_STAB, table),
+            number(_RED_MAX_P, min(int(self.chance * 2**32), _MOST)),
+            attribute(_RED_FLAGS, struct.pack("=II", self.flags, _RED_KNOWN_FLAGS)),
+        ])  # fmt: skip
+
+    def _weight(self) -> int:
+        """Return minus the binary logarithm of the average's weight, by which the burst passes unharmed."""
+        wanted = self.burst + 1 - self.low / self.packet
+        for weight in range(1, 32):
+            share = 2.0**-weight
+            if wanted <= (1 - (1 - share) ** self.burst) / share:
+                return weight
+        return 31
+
+    def _idle(self, weight: int) -> tuple[int, bytes]:
+        """Return how the average decays while nothing arrives: a table, and the time of its steps."""
+        each = self.packet * 8 * 10**9 / self.rate / TICK
+        decay = -math.log(1 - 2.0**-weight) / each
+        cell = next((i for i in range(32) if 31 / decay / 2**i < 512), 31)
+        return cell, bytes([0, *(min(int((i << cell) * decay), 31) for i in range(1, 255)), 31])
+
+
+def _share(chance: float) -> int:
+    """Return a chance in units of 1 / (2³² - 1)."""
+    return round(chance * _MOST)
+
+
+def _model(loss: Loss) -> bytes:
+    """Return a loss model: p, r, h, 1-k, or p13, p31, p32, p14, p23; a random loss stands elsewhere."""
+    shares = [_share(chance) for chance in loss.chances]
+    if loss.model == "gemodel":
+        kind, values = _LOSS_GILBERT, [shares[0], shares[1], _MOST - shares[2], shares[3]]
+    elif loss.model == "state":
+        kind, values = _LOSS_MARKOV, [shares[0], shares[1], shares[2], shares[4], shares[3]]
+    else:
+        return b""
+    return attribute(_LOSS | NESTED, attribute(kind, struct.pack(f"={len(values)}I", *values)))
+
+
+def _loss_words(loss: Loss) -> list[str]:
+    chances = list(map(show_chance, loss.chances))
+    if loss.model == "random":
+        return ["loss", *(chances if loss.chances[1] else chances[:1])]
+    return ["loss", loss.model, *chances]
+
+
+def _slot_words(slot: Slot) -> list[str]:
+    words = ["slot", show_time(slot.least), show_time(slot.most)]
+    if slot.distribution:
+        words[1:1] = ["distribution", slot.distribution.name]
+    words += ["packets", str(slot.packets)] if slot.packets else []
+    return words + (["bytes", str(slot.size)] if slot.size else [])
+
+
+def _slot(slot: Slot) -> bytes:
+    """Return struct tc_netem_slot: least and most, packets, bytes, a distribution's mean and spread."""
+    times = (slot.least, slot.most)
+    plain, drawn = ((0, 0), times) if slot.distribution else (times, (0, 0))
+    return attribute(_SLOT, struct.pack("=qqiiqq", *plain, slot.packets, slot.size, *drawn))
+
+
+def _jitter64(jitter: int) -> bytes:
+    exact = jitter % TICK == 0 and jitter // TICK <= _MOST
+    return b"" if exact else attribute(_JITTER64, struct.pack("=q", jitter))
+
+
+def _table(kind: int, distribution: Distribution) -> bytes:
+    table = distribution.table or table_of(distribution.name)
+    return attribute(kind, struct.pack(f"={len(table)}h", *table))
+
+
+def waiting_for(shaping: Shaping) -> Waiting:
+    """Return the queue in front of the rate, with its limit in its own unit."""
+    queue = shaping.queue or Queue()
+    if queue.kind == "fifo":  # the kind that counts what the limit does
+        packets = shaping.limit is not None and shaping.limit.unit == "packets"
+        queue = Queue("pfifo" if packets else "bfifo")
+    return Waiting(queue, limit_in(shaping, DISCIPLINES[queue.kind].unit), shaping.rate)

@@ -1,0 +1,245 @@
+"""What shapes links: the queue disciplines of each interface that packets leave through, and its limits.
+
+A direction has a delay line (netem) at its root, below it the rate (tbf), below that the queue. Packets go
+through them in this order, each discipline handing them on to the one below it, and
+docs/explanation/links.md says why that is the order of what happens to them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..plan import NodePlan, Plan
+from ..shaping import Shaping, needs
+from .disciplines import Netem, Tbf, Waiting, waiting_for
+from .features import Need
+from .messages import ACK, NEW, NEWLINK, REQUEST, attribute, link, message, number, text
+from .operations import Request
+
+# include/uapi/linux/rtnetlink.h, pkt_sched.h and if_link.h
+NEWQDISC, DELQDISC = 36, 37
+_TCA_KIND, _TCA_OPTIONS = 1, 2
+_ROOT = 0xFFFFFFFF
+_IFLA_MTU, _IFLA_GSO_MAX_SEGS = 4, 40
+#: The major numbers of the handles of the delay line, the rate and the queue: always the same ones, so that
+#: a change finds them.
+LINE, RATE, QUEUE = 1, 2, 3
+#: How many packets may be in the delay line. It is no queue, and everything that is offered goes through it.
+_ON_THE_WAY = 1_000_000
+#: For how long a timer that is late may cost no bandwidth, in seconds: what the bucket holds.
+_SLACK = 0.001
+
+Discipline = Netem | Tbf | Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An interface in a node."""
+
+    node: str
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A queue discipline and where it is: the major numbers of its handle and of its parent's (0: none)."""
+
+    discipline: Discipline
+    major: int
+    parent: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimits(Request):
+    """Limit what an interface takes: the MTU, and how many segments TCP may hand over as one packet."""
+
+    name: str
+    index: int
+    mtu: int | None
+    segments: int | None
+
+    def commands(self) -> tuple[str, ...]:
+        """Return the equal command."""
+        words = [f" mtu {self.mtu}"] if self.mtu else []
+        words += [f" gso_max_segs {self.segments}"] if self.segments else []
+        return self._ip(f"link set dev {self.name}{''.join(words)}")
+
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:  # noqa: ARG002
+        """Return the message."""
+        body = link(self.index) + (number(_IFLA_MTU, self.mtu) if self.mtu else b"")
+        body += number(_IFLA_GSO_MAX_SEGS, self.segments) if self.segments else b""
+        return message(NEWLINK, REQUEST | (ACK if acknowledge else 0), sequence, body)
+
+
+@dataclass(frozen=True, slots=True)
+class SetDiscipline(Request):
+    """Add a queue discipline, or change the options of one that runs, which keeps the packets in it."""
+
+    name: str
+    index: int
+    layer: Layer
+    change: bool = False
+
+    def commands(self) -> tuple[str, ...]:
+        """Return the equal command."""
+        one = self.layer
+        where = f"parent {one.parent:x}:1" if one.parent else "root"
+        verb = "change" if self.change else "add"
+        words = " ".join(one.discipline.words())
+        head = f"tc -n {self.node} qdisc {verb} dev {self.name} {where} handle {one.major:x}:"
+        return (f"{head} {one.discipline.kind} {words}".rstrip(),)
+
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:  # noqa: ARG002
+        """Return the message."""
+        one = self.layer
+        body = _traffic(self.index, one.major, one.parent) + text(_TCA_KIND, one.discipline.kind)
+        body += attribute(_TCA_OPTIONS, one.discipline.options())
+        flags = (REQUEST if self.change else NEW) | (ACK if acknowledge else 0)
+        return message(NEWQDISC, flags, sequence, body)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDiscipline(Request):
+    """Remove a queue discipline with all below it, and the packets in them."""
+
+    name: str
+    index: int
+    major: int
+    parent: int
+
+    def commands(self) -> tuple[str, ...]:
+        """Return the equal command."""
+        where = f"parent {self.parent:x}:1" if self.parent else "root"
+        return (f"tc -n {self.node} qdisc del dev {self.name} {where} handle {self.major:x}:",)
+
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:  # noqa: ARG002
+        """Return the message."""
+        flags = REQUEST | (ACK if acknowledge else 0)
+        return message(DELQDISC, flags, sequence, _traffic(self.index, self.major, self.parent))
+
+
+def _traffic(index: int, major: int, parent: int) -> bytes:
+    """Return the fixed part of a message about a queue discipline (struct tcmsg)."""
+    above = parent << 16 | 1 if parent else _ROOT
+    return b"".join(value.to_bytes(4, "little") for value in (0, index, major << 16, above, 0))
+
+
+def layers_of(shaping: Shaping | None, delay_line: bool = True) -> tuple[Layer, ...]:
+    """Return the queue disciplines of one direction, from the root down.
+
+    Args:
+        shaping: what the direction does.
+        delay_line: whether one that only has a rate has a delay line too. It makes local senders' packets
+            wait as others' do, and lets a delay be set while the link carries traffic; a kernel without
+            netem does without.
+    """
+    if shaping is None or not shaping.shapes:
+        return ()
+    found: list[Layer] = []
+    if delay_line or shaping.impairs:
+        found.append(Layer(Netem(shaping.on_the_way, _ON_THE_WAY), LINE, 0))
+    if shaping.rate is None and shaping.queue is None:
+        return tuple(found)
+    waiting = waiting_for(shaping)
+    if shaping.rate is not None:
+        burst = max(shaping.frame, int(shaping.rate * _SLACK / 8))
+        found.append(Layer(Tbf(shaping.rate, burst, waiting.limit), RATE, found[-1].major if found else 0))
+    found.append(Layer(waiting, QUEUE, found[-1].major if found else 0))
+    return tuple(found)
+
+
+def shaping_operations(plan: Plan, delay_line: bool = True) -> list[Request]:
+    """Return what shapes all links of a plan, after they are made; `delay_line` as for `layers_of`."""
+    if not any(one.shaping for node in plan.nodes for one in node.interfaces):
+        return []
+    limited = _beside_shaped(plan)
+    return [
+        operation
+        for node in plan.nodes for one in node.interfaces
+        for operation in (
+            *_limits(node, one.name, one.index, one.shaping, node.name in limited),
+            *(
+                SetDiscipline(node.name, one.name, one.index, layer)
+                for layer in layers_of(one.shaping, delay_line)
+            ),
+        )
+    ]  # fmt: skip
+
+
+def needs_of(plan: Plan) -> list[Need]:
+    """Return what the shaping of a plan's links asks of the kernel."""
+    return [
+        Need(feature, purpose, f"{one.name} in {node.name}")
+        for node in plan.nodes for one in node.interfaces if one.shaping is not None
+        for feature, purposes in needs(one.shaping).items() for purpose in purposes
+    ]  # fmt: skip
+
+
+def changes(
+    place: Place, old: Shaping | None, new: Shaping | None, delay_line: bool = True
+) -> list[Request]:  # fmt: skip
+    """Return what makes a running direction that does `old` do `new`.
+
+    What stays is changed in place and keeps its packets: a delay line, a rate, a queue of the same kind.
+    What goes or becomes another kind takes its packets with it.
+    """
+    before = {layer.major: layer for layer in layers_of(old, delay_line)}
+    after = {layer.major: layer for layer in layers_of(new, delay_line)}
+    found: list[Request] = []
+    if (old and old.mtu) != (new and new.mtu):
+        found.append(SetLimits(place.node, place.name, place.index, (new and new.mtu) or 1500, None))
+    gone = next((one for major, one in before.items() if not _stays(one, after.get(major))), None)
+    if gone is not None:  # with all that is below it
+        found.append(RemoveDiscipline(place.node, place.name, place.index, gone.major, gone.parent))
+        before = {major: one for major, one in before.items() if major < gone.major}
+    for major, layer in after.items():
+        if major not in before:
+            found.append(SetDiscipline(place.node, place.name, place.index, layer))
+        elif layer != before[major]:
+            found.append(SetDiscipline(place.node, place.name, place.index, _again(layer), change=True))
+    return found
+
+
+def _stays(before: Layer, after: Layer | None) -> bool:
+    if after is None or before.parent != after.parent:
+        return False
+    return before.discipline.kind == after.discipline.kind
+
+
+def _again(layer: Layer) -> Layer:
+    """Return a layer for a change, which says all that it is to be."""
+    if isinstance(layer.discipline, Netem):
+        return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
+    return layer
+
+
+def _limits(
+    node: NodePlan, name: str, index: int, shaping: Shaping | None, single: bool
+) -> list[Request]:  # fmt: skip
+    mtu = shaping.mtu if shaping else None
+    return [SetLimits(node.name, name, index, mtu, 1 if single else None)] if mtu or single else []
+
+
+def _beside_shaped(plan: Plan) -> set[str]:
+    """Return the nodes from which packets may come to a shaped link: all that hang together with one.
+
+    What TCP hands over in one piece of 64 KB crosses routers and switches as one packet, and would be lost,
+    delayed and queued as one.
+    """
+    neighbours: dict[str, list[str]] = {node.name: [] for node in plan.nodes}
+    for (a, _), (b, _) in (one.ends for one in plan.links):
+        neighbours[a].append(b)
+        neighbours[b].append(a)
+    queue = [
+        node.name for node in plan.nodes
+        if any(one.shaping is not None and one.shaping.shapes for one in node.interfaces)
+    ]  # fmt: skip
+    found = set(queue)
+    while queue:
+        fresh = [name for name in neighbours[queue.pop()] if name not in found]
+        found.update(fresh)
+        queue += fresh
+    return found
