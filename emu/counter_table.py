@@ -107,7 +107,7 @@ def _end(node: str, interface: str) -> str:
 def rate_text(rate: float) -> str:
     """Return a rate in bit/s with three digits and a unit of tc(8): `94.2mbit`."""
     for unit in ("bit", "kbit", "mbit", "gbit"):
-        if rate < 999.5 or unit == "gbit":
-            break
+        if rate < 999.5:
+            return f"{rate:.3g}{unit}"
         rate /= 1000
-    return f"{rate:.3g}{unit}"
+    return f"{rate:.3g}tbit"

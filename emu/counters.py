@@ -39,7 +39,7 @@ class LinkCounters:
         bytes: their bytes, with the Ethernet header of 14 bytes each.
         queue_drops: packets that the source's queue disciplines dropped, whether it was for want of room or
             as loss that netem was told to make.
-        interface_drops: packets that the interfaces dropped: the target was down, for example.
+        interface_drops: packets that the source's interface dropped since the target's took no more.
         loss_drops: packets that were dropped at the target as loss, where netem is not there to do it.
         requeues: packets that the source's queue took back since the interface was busy.
         overlimits: how often a queue discipline held a packet back since its rate allowed no more.
@@ -138,8 +138,7 @@ def _direction(
     """Return the counters of one direction, or None when an end of it is gone."""
     here, there = counts[source[0]], counts[target[0]]
     sending = here.interfaces.get(indices[source])
-    receiving = there.interfaces.get(indices[target])
-    if sending is None or receiving is None:
+    if sending is None or indices[target] not in there.interfaces:
         return None
     queues = here.queues.get(indices[source], [])
     outermost = [one for one in queues if one.is_root]
@@ -149,7 +148,9 @@ def _direction(
         packets=sending.sent,
         bytes=sending.sent_bytes,
         queue_drops=sum(one.drops for one in outermost),
-        interface_drops=sending.send_drops + receiving.receive_drops,
+        # What the target's interface could not take is among these. Its own drops hold also what came in
+        # and had a protocol that nobody there speaks.
+        interface_drops=sending.send_drops,
         loss_drops=there.losses.get(indices[target], (0, 0))[0],
         requeues=sum(one.requeues for one in outermost),
         overlimits=sum(one.overlimits for one in queues),

@@ -15,7 +15,7 @@ _NEWQDISC, _GETQDISC, _NEWSTATS, _GETSTATS = 36, 38, 92, 94
 _TC, _STATS = struct.Struct("=BxxxiIII"), struct.Struct("=BxxxII")
 #: The number of the attribute with the 64-bit counters, and the mask that asks for it alone.
 _LINK_64, _ONLY_LINK_64 = 1, 1
-#: The first of struct rtnl_link_stats64: received and sent packets, bytes, errors and drops, in pairs.
+#: The first of struct rtnl_link_stats64: packets, bytes, errors and drops, received before sent.
 _LINK_COUNTERS = struct.Struct("=8Q")
 _KIND, _STATS2 = 1, 7
 _BASIC, _QUEUE, _OF_KIND, _PACKETS_64 = 1, 3, 4, 8
@@ -31,13 +31,10 @@ _CAKE_TINS, _CAKE_TIN_MARKS = 10, 8
 
 @dataclass(frozen=True, slots=True)
 class InterfaceCount:
-    """What an interface has received and sent since it was made, and what it dropped itself."""
+    """What an interface has sent since it was made, and what it could not get rid of."""
 
-    received: int
     sent: int
-    received_bytes: int
     sent_bytes: int
-    receive_drops: int
     send_drops: int
 
 
@@ -84,8 +81,8 @@ def read_interface_counts(data: bytes) -> dict[int, InterfaceCount]:
             _, index, _ = _STATS.unpack_from(data, start)
             place = attributes_in(data, start + _STATS.size, end).get(_LINK_64)
             if place is not None:
-                numbers = _LINK_COUNTERS.unpack_from(data, place[0])
-                found[index] = InterfaceCount(*numbers[:4], *numbers[6:])
+                _, sent, _, size, _, _, _, drops = _LINK_COUNTERS.unpack_from(data, place[0])
+                found[index] = InterfaceCount(sent, size, drops)
     return found
 
 
