@@ -142,9 +142,14 @@ def _leaf_sets(leaf: _TreeNode, labels: Labels, words: int) -> Words:
         gap[0] = 1 << NO_ROUTE
         return gap
     column = labels[:, leaf.column]
-    word, bit = np.divmod(column, _WORD)
-    sets = np.where(np.arange(words)[:, None] == word, np.uint64(1) << bit.astype(np.uint64), np.uint64(0))
-    return np.where(column == ANY, ~np.uint64(0), sets)
+    if words == 1:  # as in most tables
+        sets = (np.uint64(1) << column.astype(np.uint64))[None]
+    else:
+        word, bit = np.divmod(column, _WORD)
+        one = np.uint64(1) << bit.astype(np.uint64)
+        sets = np.where(np.arange(words)[:, None] == word, one, np.uint64(0))
+    sets[:, column == ANY] = ~np.uint64(0)
+    return sets
 
 
 def _choose(root: _TreeNode, tables: int) -> Iterator[tuple[Prefix, Labels, Labels]]:
@@ -177,9 +182,12 @@ def _has(node: _TreeNode, labels: Labels) -> NDArray[np.bool_]:
     """Tell for each table whether its label is in its set."""
     import numpy as np
 
-    assert node.sets is not None
+    sets = node.sets
+    assert sets is not None
+    if len(sets) == 1:  # as in most tables
+        return np.asarray((sets[0] >> labels.astype(np.uint64)) & np.uint64(1) != 0)
     word, bit = np.divmod(labels, _WORD)
-    mine = node.sets[word, np.arange(len(labels))]
+    mine = sets[word, np.arange(len(labels))]
     return np.asarray((mine >> bit.astype(np.uint64)) & np.uint64(1) != 0)
 
 
