@@ -25,7 +25,7 @@ test-maps: $(BIN)/.test
 	$(BIN)/python -m tests.maps
 
 bench: $(BIN)/.test
-	$(BIN)/python -m tests.bench
+	$(BIN)/emu bench
 
 docs: $(BIN)/.test
 	$(BIN)/mkdocs build --strict

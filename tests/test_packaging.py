@@ -55,7 +55,7 @@ def test_the_wheel_has_one_top_level_package(built: Path) -> None:
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "emu").rglob("*.py")}
     modules |= {
         f"emu/{path.relative_to(ROOT)}"
-        for part in ("topologies", "plugins")
+        for part in ("topologies", "plugins", "tests/bench")
         for path in (ROOT / part).glob("*.py")
     }
     assert modules <= set(names)

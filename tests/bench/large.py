@@ -1,0 +1,66 @@
+"""10,000 nodes: whether they build, answer and end, and what that takes."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import emu
+from emu.sources import graph_from
+
+from .contenders import kernel_memory, user_memory
+from .line import line
+from .tables import Table
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from .apart import Namespaces
+    from .parts import Effort
+
+
+def tables(effort: Effort, namespaces: Namespaces) -> Iterator[Table]:
+    """Yield what each network takes."""
+    side = effort.of(100, 4)
+    table = Table("10,000 nodes", [
+        ("", ""), ("nodes", ""), ("links", ""), ("plan", "s"), ("build", "s"), ("pings answered", ""),
+        ("end", "s"), ("processes", "MB"), ("kernel", "MB"),
+    ], notes=[
+        "One run each; IPv4 only. Pings: from nodes all over the network, each to one that is linked to it."
+    ])  # fmt: skip
+    routers: nx.Graph = graph_from("grid", [f"rows={side}", f"columns={side}"])
+    routers.graph["families"] = (4,)
+    for name, graph in (("line", line(side * side // 2)), (f"grid {side} by {side}", routers)):
+        table.rows.append([name, *_measured(graph, namespaces)])
+    yield table
+
+
+def _measured(graph: nx.Graph, namespaces: Namespaces) -> tuple[int | float | str, ...]:
+    """Build a network of the graph, ask nodes all over it, and end it."""
+    before = kernel_memory()
+    begin = time.perf_counter()
+    network = emu.Network(graph)
+    planned = time.perf_counter()
+    with network:
+        built = time.perf_counter()
+        kernel = kernel_memory() - before
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        user = own + user_memory()
+        answered = _ask(network, 50)
+        counts = len(network), len(network.plan.links)
+        end = time.perf_counter()
+    namespaces.await_freed()
+    return (*counts, planned - begin, built - planned, answered, time.perf_counter() - end, user, kernel)
+
+
+def _ask(network: emu.Network, count: int) -> str:
+    """Ping from every so many nodes the node at the other end of its first link."""
+    answered = asked = 0
+    for node in list(network)[:: max(1, len(network) // count)]:
+        target = network[node.interfaces[0].peer[0]].plan.addresses[0].ip
+        done = node.run(["ping", "-c", "1", "-W", "5", str(target)], stdout=subprocess.DEVNULL)
+        asked, answered = asked + 1, answered + (done.returncode == 0)
+    return f"{answered} of {asked}"

@@ -1,0 +1,92 @@
+"""The line of routers with a host at each, and emu building it: `python -m emu.bench.line ROUTERS`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import emu
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from emu.addressing import Addressing
+    from emu.graph import Topology
+    from emu.routes import Route
+
+
+def line(routers: int, families: tuple[int, ...] = (4,)) -> nx.Graph:
+    """Return the graph: R0, R1 … in a line, H0 at R0 and so on, prefixes as narrow as they can be."""
+    import networkx as nx
+
+    graph: nx.Graph = nx.Graph(name="line", families=families, packed=True)
+    for number in range(routers):
+        graph.add_node(f"R{number}", kind="router")
+        graph.add_node(f"H{number}", kind="host")
+        graph.add_edge(f"R{number}", f"H{number}")
+        if number:
+            graph.add_edge(f"R{number - 1}", f"R{number}")
+    return graph
+
+
+class HostRoutes:
+    """A plugin: every host a default route, every router none, or with `full` one to each host's segment."""
+
+    def __init__(self, full: bool) -> None:
+        self.full = full
+
+    @emu.hookimpl
+    def emu_compute_routes(self, topology: Topology, addressing: Addressing) -> dict[str, tuple[Route, ...]]:
+        """Return the routes; those of a router lead to the left or to the right."""
+        from emu.routes import NextHop, Route
+
+        own = {node.name: node.interfaces for node in topology.nodes}
+        names = [one.name for one in topology.interfaces]
+        others = dict(end for link in topology.links for end in (link.ends, link.ends[::-1]))
+
+        def hop(interface: int) -> NextHop:
+            other = others[interface]
+            return NextHop(names[interface], addressing.addresses[other][0].ip)
+
+        count = len(topology.nodes) // 2
+        routes: dict[str, tuple[Route, ...]] = {
+            f"H{number}": (Route(None, (hop(own[f"H{number}"][0]),)),) for number in range(count)
+        }
+        if self.full:
+            segments = [addressing.addresses[own[f"H{number}"][0]][0].network for number in range(count)]
+            for number in range(count):
+                interfaces = own[f"R{number}"]
+                left, right = (hop(interfaces[0]),), (hop(interfaces[-1]),)
+                routes[f"R{number}"] = tuple(
+                    Route(segment, left if other < number else right)
+                    for other, segment in enumerate(segments) if other != number
+                )  # fmt: skip
+        return routes
+
+
+def main(words: list[str]) -> None:
+    """Build, say so, wait for the end of the input, end."""
+    from emu.plugin_manager import default_plugins
+
+    plugins = default_plugins()
+    plugins.manager.register(HostRoutes(full="--routes" in words))
+    with emu.Network(line(2), plugins=plugins):
+        pass  # what is loaded when it is first needed, is loaded now
+    graph = line(int(words[-1]))
+    begin = time.perf_counter()
+    network = emu.Network(graph, plugins=plugins)
+    planned = time.perf_counter()
+    with network:
+        seconds = {"total": time.perf_counter() - begin, "plan": planned - begin}
+        for phase in network.progress.phases:
+            seconds[phase.name] = seconds.get(phase.name, 0.0) + (phase.seconds or 0.0)
+        routes = sum(len(node.plan.routes) for node in network if node.kind == "router")
+        facts: dict[str, Any] = {"nodes": len(network), "links": len(network.plan.links), "routes": routes}
+        print(json.dumps({**facts, "seconds": seconds}), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
