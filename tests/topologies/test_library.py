@@ -82,9 +82,17 @@ class TestEvery:
 def test_plans_are_the_same_in_every_process() -> None:
     script = (
         "import emu; from emu.plugin_manager import default_plugins as plugins\n"
-        f"for name in {NAMES}: print(emu.plan_for(plugins().topologies[name]()).to_json())"
+        f"for name in {NAMES}:\n"
+        "    graph = plugins().topologies[name]()\n"
+        "    print(emu.plan_for(graph).to_json())\n"
+        "    graph.graph.update(loopbacks=True, packed=True)\n"
+        "    print(emu.plan_for(graph).to_json())"
     )
-    here = [emu.plan_for(build(name)).to_json() for name in NAMES]
+    here = []
+    for name in NAMES:
+        here.append(emu.plan_for(graph := build(name)).to_json())
+        graph.graph.update(loopbacks=True, packed=True)
+        here.append(emu.plan_for(graph).to_json())
     there = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONIOENCODING": "utf-8"},

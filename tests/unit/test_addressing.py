@@ -201,7 +201,7 @@ def test_loopbacks_stand_at_the_end_of_the_pool_and_move_no_other_address() -> N
 
 def test_loopbacks_leave_out_what_is_pinned() -> None:
     graph: nx.Graph = nx.path_graph(4)
-    nx.set_node_attributes(graph, "router", "kind")
+    nx.set_node_attributes(graph, dict.fromkeys(graph, "router"), "kind")
     graph.graph.update(loopbacks=True, families=4)
     graph.edges[0, 1]["prefix"] = "10.255.0.0/24"
     graph.nodes[1]["loopback"] = "10.254.0.2"

@@ -17,7 +17,7 @@ from emu.plan import Plan
 
 
 def routers(graph: nx.Graph) -> nx.Graph:
-    nx.set_node_attributes(graph, "router", "kind")
+    nx.set_node_attributes(graph, dict.fromkeys(graph, "router"), "kind")
     return graph
 
 

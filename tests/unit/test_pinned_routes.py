@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import emu
 from emu.attributes import Kind
 from emu.plan import Plan
+from emu.replan import rerouted
+from emu.routing import compute_routes
 
 from .graphs import networks
 from .test_routing import Forwarding
@@ -115,17 +117,32 @@ def test_switches_have_no_routes() -> None:
         emu.plan_for(graph)
 
 
+def test_they_are_rerouted_as_far_as_their_next_hops_are_there() -> None:
+    graph = line(
+        b={"203.0.113.0/24": "10.0.1.253", "198.18.0.0/15": "10.0.0.1 10.0.1.253", "9.9.9.9": "unreachable"}
+    )
+    graph.graph["loopbacks"] = True
+    plan = emu.plan_for(graph)
+    assert rerouted(plan, [], compute_routes) == plan
+    assert table(rerouted(plan, [("b", "b-veth1")], compute_routes), "b") == {
+        "198.18.0.0/15": "b-veth0:10.0.0.1", "9.9.9.9/32": "",
+    }  # fmt: skip
+    graph.graph["routes"] = "none"
+    plan = emu.plan_for(graph)
+    assert rerouted(plan, [], compute_routes) == plan
+
+
 @given(networks(), st.data())
 def test_an_address_outside_the_network_goes_where_the_route_says(
     graph: nx.MultiDiGraph, data: st.DataObject
 ) -> None:  # fmt: skip
     graph.graph["routes"] = data.draw(st.sampled_from(["compressed", "full", "hosts", "none"]))
     before = emu.plan_for(graph)
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for node in before.nodes:
-        ends = [address for address in node.addresses if node.kind is not Kind.SWITCH]
-        if ends and data.draw(st.booleans()):
-            own = data.draw(st.sampled_from(ends))
+        ends: list[Any] = [address for address in node.addresses if node.kind is not Kind.SWITCH]
+        if data.draw(st.booleans()) and ends:
+            own: Any = data.draw(st.sampled_from(ends))
             others = [
                 address.ip
                 for other in before.nodes if other.name != node.name
