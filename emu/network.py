@@ -7,6 +7,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -125,15 +126,19 @@ class Network:
         """
         if self._sandbox is not None:
             raise UsageError(f"start network {self.name}: it is running")
-        sandbox = None
+        sandbox, document = None, b""
+
+        def write_document() -> None:
+            nonlocal document
+            document = self.plan.to_document()
+
         self.progress.begin("sandbox")
         try:
-            self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached)
+            self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached, write_document)
             self._arrange(sandbox)
             build(sandbox, self.plan, self.progress)
-            self.progress.begin("document")
             self._know_nodes()
-            self._version = sandbox.ask("put", self.plan.to_document(), version=0).message["version"]
+            self._version = sandbox.ask("put", document, version=0).message["version"]
             self.progress.end()
             self.plugins.call("emu_network_started", network=self)
             if detached:
@@ -190,6 +195,79 @@ class Network:
         from .reroute import reroute
 
         return reroute(self, dry_run=dry_run)
+
+    def add_node(self, name: str, **attributes: Any) -> Node:
+        """Add a node while the network runs, and return it; nothing else changes.
+
+        Args:
+            name: its name, which nobody else has.
+            attributes: as on the node of a graph; without a `kind` it is a host, however many links it
+                gets.
+
+        Raises:
+            UsageError: it cannot have that name.
+            TopologyError: its attributes have faults.
+            KernelError: the kernel refused something; the network is as before.
+        """
+        from .changing import change
+
+        change(self, f"add node {name}", lambda make, plan, _: make.add_node(plan, name, attributes))
+        return self[name]
+
+    def add_link(self, first: str, second: str, **attributes: Any) -> None:
+        """Add a link between two nodes while the network runs; addresses and routes follow.
+
+        Args:
+            first: one of the nodes.
+            second: the other one.
+            attributes: as on the edge of a graph.
+
+        Raises:
+            TopologyError: its attributes have faults, or it would join two segments with prefixes.
+            KernelError: the kernel refused something; the network is as before.
+        """
+        from .changing import add_link
+
+        add_link(self, self[first].name, self[second].name, attributes)
+
+    def remove_link(self, first: str, second: str | None = None) -> None:
+        """Remove a link while the network runs; routes follow.
+
+        Args:
+            first: a node; or alone, the name of an interface of the link, to tell parallel links apart.
+            second: the node at the other end.
+
+        Raises:
+            UsageError: there is no such link, several of them, or it holds a segment together.
+        """
+        from .changing import remove_link
+
+        remove_link(self, first, second)
+
+    def remove_node(self, name: str) -> None:
+        """Remove a node and its links while the network runs; its programs are killed, routes follow.
+
+        Raises:
+            UsageError: it holds a segment together, or is the last one.
+        """
+        from .changing import change
+
+        node = self[name].name
+        change(self, f"remove node {node}", lambda make, plan, _: make.remove_node(plan, node))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as it is now to a file that `emu run` builds again, by its suffix.
+
+        Addresses, prefixes and names are pinned in it.
+
+        Raises:
+            UsageError: emu does not read such files.
+            EmuError: the file cannot be written.
+        """
+        from .saving import save_plan
+
+        self.refresh()
+        save_plan(self.plan, Path(path), self.plugins)
 
     def close(self) -> None:
         """End the network, or let go of it when it was attached to or detached. Twice is fine.

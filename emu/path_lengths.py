@@ -48,7 +48,8 @@ def longest_path(topology: Topology) -> PathLength:
         if len(part) >= LEAST:
             found = _estimate(links, part)
             least, most = max(least, found.least), max(most, found.most)
-    if most < LEAST or len(links) > _EXACT:
+    settled = most < LEAST or least == most or least >= MOST
+    if settled or len(links) > _EXACT:
         return PathLength(least, most)
     exact = _greatest(links)
     return PathLength(least, min(most, exact))
