@@ -117,35 +117,39 @@ def read_sysctl(key: str) -> str | None:
         return None
 
 
-def exchange(messages: bytes, last: int, protocol: int) -> tuple[list[Refusal], bytes]:
-    """Send netlink messages in the current namespace; return those that were refused, and all answers.
+def open_netlink(protocol: int) -> socket.socket:
+    """Return a netlink socket in the current namespace, on which the kernel explains its refusals."""
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+    sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+    return sock
+
+
+def exchange(sock: socket.socket, messages: bytes, last: int) -> tuple[list[Refusal], bytes]:
+    """Send netlink messages; return those that were refused, and all answers.
 
     Message number `last` ends the exchange: it must be the last one and ask for an acknowledgement, or
     for a list. The others need not: the kernel always reports an error, and it handles messages in
     order, before `send` returns. OSError when that answer is not there then, unless one was refused: of
     a transaction (NETLINK_NETFILTER) that may be the first, and nothing is said of the rest.
     """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
-        sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
-        sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
-        if len(messages) > SMALL:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(messages))
-        sock.send(messages)
-        sock.setblocking(False)
-        refusals: list[Refusal] = []
-        found: list[bytes] = []
-        ended = False
-        while not ended:
-            try:
-                data = sock.recv(1 << 16)
-            except BlockingIOError:
-                if refusals:
-                    break
-                raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), "netlink messages") from None
-            ended, refused = ending(data, last)
-            refusals += refused
-            found.append(data)
-        return refusals, b"".join(found)
+    if len(messages) > SMALL:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(messages))
+    sock.send(messages)
+    refusals: list[Refusal] = []
+    found: list[bytes] = []
+    ended = False
+    while not ended:
+        try:
+            data = sock.recv(1 << 16, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            if refusals:
+                break
+            raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), "netlink messages") from None
+        ended, refused = ending(data, last)
+        refusals += refused
+        found.append(data)
+    return refusals, b"".join(found)
 
 
 def ending(data: bytes, last: int) -> tuple[bool, list[Refusal]]:

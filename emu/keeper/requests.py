@@ -10,8 +10,8 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from . import netns
 from .client import Client
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 RESERVE = 64
 #: For how many nodes one proc file system is used when settings are written.
 SOME = 16
+#: How many nodes' sockets for transactions are kept open, out of that reserve.
+KEPT = 32
 #: The files that clients may replace.
 FILES = "/run/emu/"
 
@@ -39,6 +41,7 @@ class Requests:
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.nodes: dict[str, int] = {}
         self.views: dict[str, View] = {}
+        self.transactions: dict[str | None, socket.socket] = {}
         self.running: dict[int, Client] = {}
         self.document, self.version = b"", 0
         self.started = time.time()
@@ -104,8 +107,9 @@ class Requests:
                 os.close(self.nodes.pop(name))
                 with suppress(FileNotFoundError):
                     os.unlink(f"/run/netns/{name}")
-            if name in self.views:
-                self.views.pop(name).close()
+            for held in (self.views.pop(name, None), self.transactions.pop(name, None)):
+                if held is not None:
+                    held.close()
         client.tell({"nodes": len(self.nodes)})
 
     def do_sysctl(self, client: Client, _: Frame, nodes: list[str], settings: list[tuple[str, str]]) -> None:
@@ -129,20 +133,43 @@ class Requests:
             values = {key: netns.read_sysctl(key) for key in keys}
         client.tell({"values": values})
 
+    @contextmanager
+    def netlink(self, node: str | None, protocol: int) -> Iterator[socket.socket]:
+        """Go into a namespace and lend a netlink socket in it.
+
+        Those for transactions are kept. Closing one waits until the kernel has tidied up behind the last
+        change, which takes longer than the change itself (nft_rcv_nl_event in net/netfilter/nf_tables_api.c).
+        """
+        self.enter(node)
+        if protocol == socket.NETLINK_ROUTE:
+            with netns.open_netlink(protocol) as sock:
+                yield sock
+            return
+        sock = self.transactions.pop(node, None) or netns.open_netlink(protocol)
+        try:
+            yield sock
+        except BaseException:
+            sock.close()
+            raise
+        self.transactions[node] = sock  # as the one that was used last
+        if len(self.transactions) > KEPT:
+            self.transactions.pop(next(iter(self.transactions))).close()
+
     def do_netlink(
         self, client: Client, frame: Frame, batches: list[tuple[str | None, int, int, int]]
     ) -> None:  # fmt: skip
         """Send the frame's netlink messages, in nodes or (None) in the sandbox's own namespace.
 
         A batch is the node, how many of the frame's bytes are for it, the sequence number of its last
-        message, which must ask for an answer, and the netlink protocol. Answers with [sequence number, errno, reason] for
-        each message that was refused, and with what the kernel sent, so many bytes for each batch.
+        message, which must ask for an answer, and the netlink protocol. Answers with [sequence number,
+        errno, reason] for each message that was refused, and with what the kernel sent, so many bytes for
+        each batch.
         """
         offset, refused, sizes, answers = 0, [], [], []
         with netns.returning(self.home):
             for node, size, last, protocol in batches:
-                self.enter(node)
-                refusals, answer = netns.exchange(frame.blob[offset : offset + size], last, protocol)
+                with self.netlink(node, protocol) as sock:
+                    refusals, answer = netns.exchange(sock, frame.blob[offset : offset + size], last)
                 refused += [(one.sequence, one.errno, one.reason) for one in refusals]
                 sizes.append(len(answer))
                 answers.append(answer)
