@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 _FAULTS_SHOWN = 40
 #: How much of a faulty value an error's text holds.
 _VALUE_SHOWN = 60
+#: How many names a line lists.
+_NAMES_SHOWN = 5
 
 
 class EmuError(Exception):
@@ -90,6 +92,12 @@ def shown(value: object) -> str:
     except Exception:  # noqa: BLE001  # other people's __repr__
         text = f"<{type(value).__name__}>"
     return one_line(text[:_VALUE_SHOWN]) + ("..." if len(text) > _VALUE_SHOWN else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as part of a line: all of a few, else the first and how many more there are."""
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def where(error: BaseException, within: str | None = None, hidden: Sequence[str] = ()) -> str:

@@ -10,8 +10,8 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from .attributes import BY_END, Address, Kind, Prefix, Reader, Routing, position_of
-from .errors import TopologyError, shown
-from .names import interface_name, label_of, node_names
+from .errors import TopologyError, listed, shown
+from .names import interface_name, label_of, names_in
 from .pin_values import PinnedRoutes
 from .pins import link_name, long_name, mac_faults, pin_faults, unused_pins
 from .shaping.attributes import PARSERS as SHAPING
@@ -135,10 +135,10 @@ def topology_from(
     title = next(filter(str.strip, titles), "graph")
     if faults := dict.fromkeys(reader.faults + builder.faults):  # both directions of a link may have one
         raise TopologyError(title, faults)
-    nodes, chosen = tuple(builder.nodes), given.get("families", (4, 6))
+    chosen, lonely = given.get("families", (4, 6)), [one.name for one in builder.nodes if not one.interfaces]
     return Topology(
         name=title,
-        nodes=nodes,
+        nodes=tuple(builder.nodes),
         interfaces=tuple(builder.interfaces),
         links=tuple(builder.links),
         segments=segments,
@@ -147,7 +147,7 @@ def topology_from(
         pools=given.get("pools", ()),
         routing=given.get("routes", Routing.COMPRESSED),
         warnings=(
-            *(f"{one.name} has no links: nothing can reach it" for one in nodes if not one.interfaces),
+            *([f"nothing can reach {listed(lonely)}: no links lead there"] if lonely else ()),
             *unused_pins(segments, builder.interfaces, chosen),
         ),
         notes=reader.notes(),
@@ -167,9 +167,9 @@ class _Builder:
 
     def __post_init__(self) -> None:
         data = self.graph.nodes(data=True)
-        labels = {node: attributes.get("label") for node, attributes in data}
-        self.labels = {node: label_of(node if given is None else given) for node, given in labels.items()}
-        self.names = node_names(self.labels.items())
+        labelled = ((node, one.get("label")) for node, one in data)
+        self.labels = {node: label_of(node if given is None else given) for node, given in labelled}
+        self.names = names_in(data)
         self.position = {name: number for number, name in enumerate(self.names.values())}
         self.of: dict[str, list[int]] = {name: [] for name in self.names.values()}
         #: The numbers of interfaces that are taken, and the next that a node's interface gets.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .attributes import Kind, parse_kind, position_of
 from .errors import UsageError, shown
-from .names import label_of, node_names
+from .names import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -39,8 +39,7 @@ def with_hosts(graph: nx.Graph) -> nx.Graph:
     for node, attributes in data:
         if attributes.get("kind") is None:
             grown.nodes[node]["kind"] = Kind.ROUTER.value
-    labels = ((node, label_of(node if (given := one.get("label")) is None else given)) for node, one in data)
-    names = node_names(labels)
+    names = names_in(data)
     for node, attributes in data:
         if _is_router(grown.nodes[node]["kind"]):
             host = _free(f"H-{names[node]}", grown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import unicodedata
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from .errors import one_line
@@ -51,6 +51,20 @@ def node_names(nodes: Iterable[tuple[Hashable, str]]) -> dict[Hashable, str]:
         if node not in names:
             names[node] = _unique(wanted[node], counts)
     return {node: names[node] for node, _ in pairs}
+
+
+def names_in(data: Iterable[tuple[Hashable, Mapping[Any, Any]]]) -> dict[Hashable, str]:
+    """Return a node name for each of a graph's nodes, from the nodes with their attributes, in order.
+
+    A node that the graph calls by such a name keeps it, else its name comes from its label.
+    """
+    return node_names((node, _wanted(node, attributes.get("label"))) for node, attributes in data)
+
+
+def _wanted(node: Hashable, label: Any) -> str:
+    if isinstance(node, str) and _plain(node) == node and node.casefold() not in _RESERVED:
+        return node
+    return label_of(node if label is None else label)
 
 
 def label_of(node: Any) -> str:

@@ -207,7 +207,8 @@ def write_gml(plan: Plan, path: Path) -> None:
     lines += ["  directed 1"] * records.directed + ["  multigraph 1"] * records.multigraph
     lines += _gml(records.graph, "  ")
     for node, attributes in records.nodes:
-        lines += ["  node [", *_gml({"id": number[node], "label": node, **attributes}, "    "), "  ]"]
+        called = {"name": node, **attributes} if "label" in attributes else {"label": node, **attributes}
+        lines += ["  node [", *_gml({"id": number[node], **called}, "    "), "  ]"]
     for a, b, key, attributes in records.edges:
         ends = {"source": number[a], "target": number[b], **({"key": key} if records.multigraph else {})}
         lines += ["  edge [", *_gml({**ends, **attributes}, "    "), "  ]"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -61,7 +62,8 @@ def _graphml(data: bytes) -> nx.Graph:
         graph.graph.pop(key, None)
     for *_, attributes in graph.edges(data=True):
         attributes.pop("id", None)
-    return cast("nx.Graph", graph)
+    # yEd numbers its nodes n0, n1 … and shows their labels only.
+    return cast("nx.Graph", nx.convert_node_labels_to_integers(graph) if b"www.yworks.com" in data else graph)
 
 
 def _check_xml(data: bytes) -> None:
@@ -97,7 +99,7 @@ def _check_xml(data: bytes) -> None:
 
 
 def _gml(data: bytes) -> nx.Graph:
-    """Return the graph of a GML file. Nodes are numbers and keep their labels, which may repeat."""
+    """Return the graph of a GML file. Nodes are numbers, or have names, and keep their labels."""
     import networkx as nx
 
     try:  # GML is ASCII, but not every program that writes it knows
@@ -107,7 +109,18 @@ def _gml(data: bytes) -> nx.Graph:
     if "\0" in text:
         raise emu.UsageError("it is a binary file")
     parse: Any = nx.parse_gml  # its stubs do not know that a label may be None
-    return cast("nx.Graph", parse(text.replace("\r\n", "\n").rstrip().split("\n"), label=None))
+    graph = parse(text.replace("\r\n", "\n").rstrip().split("\n"), label=None)
+    return cast("nx.Graph", nx.relabel_nodes(graph, _gml_names(graph)))
+
+
+def _gml_names(graph: nx.Graph) -> dict[Any, str]:
+    """Take their names from those nodes that have one beside their label, and nobody else the same."""
+    given = {node: attributes.get("name") for node, attributes in graph.nodes(data=True)}
+    counts = Counter(given.values())
+    names = {node: name for node, name in given.items() if isinstance(name, str) and counts[name] == 1}
+    for node in names:
+        del graph.nodes[node]["name"]
+    return names
 
 
 # -- JSON -----------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def test_without_kinds_the_degree_tells_hosts_from_routers() -> None:
 def test_a_host_with_nothing_to_connect_to_is_allowed_with_a_warning() -> None:
     graph = line("a", "b")
     graph.add_node("alone", kind="host")
-    assert topology_from(graph).warnings == ("alone has no links: nothing can reach it",)
+    assert topology_from(graph).warnings == ("nothing can reach alone: no links lead there",)
 
 
 def test_a_prefix_of_a_family_that_the_network_lacks_is_a_warning() -> None:
@@ -157,12 +157,26 @@ def test_whatever_can_be_hashed_may_be_a_node(nodes: list[Hashable]) -> None:
 
 
 def test_labels_stay_what_the_graph_calls_its_nodes() -> None:
-    graph = line("São Paulo", "b")
-    graph.add_node("b", label="Rio\n(RJ)")
+    graph = line("São Paulo", 7)
+    graph.add_node(7, label="Rio\n(RJ)")
     assert [(node.name, node.label) for node in topology_from(graph).nodes] == [
         ("Sao-Paulo", "São Paulo"),
         ("Rio-RJ", "Rio (RJ)"),
     ]
+
+
+def test_a_node_whose_own_name_can_be_typed_keeps_it_beside_its_label() -> None:
+    graph = line("SP", "no name")
+    nx.set_node_attributes(graph, "São Paulo", "label")
+    assert [(node.name, node.label) for node in topology_from(graph).nodes] == [
+        ("SP", "São Paulo"),
+        ("Sao-Paulo", "São Paulo"),
+    ]
+
+
+def test_many_nodes_without_links_are_one_warning() -> None:
+    (warning,) = topology_from(nx.empty_graph(2000)).warnings
+    assert warning == "nothing can reach n0, n1, n2, n3, n4 and 1,995 more: no links lead there"
 
 
 @pytest.mark.parametrize("key", [(0, 1), "(0, 1)", "0-1"], ids=repr)

@@ -119,6 +119,13 @@ def test_names_are_what_is_written_whatever_yaml_makes_of_them(tmp_path: Path, n
     assert plan(tmp_path, f"nodes: [{name}, X]\nlinks: [[{name}, X]]").nodes[0].name == name
 
 
+def test_a_node_is_called_as_the_file_calls_it_and_shows_its_label(tmp_path: Path) -> None:
+    source = written(tmp_path, "nodes: {SP: {label: São Paulo}, R: router}\nlinks: [[SP, R]]")
+    assert [(node.name, node.label) for node in emu.plan_for(graph_from(source)).nodes] == [
+        ("SP", "São Paulo"), ("R", "R"),
+    ]  # fmt: skip
+
+
 def test_a_label_is_a_text_also_where_it_looks_like_a_number(tmp_path: Path) -> None:
     graph = graph_from(written(tmp_path, "nodes: {A: {label: 1.10}, B: {label: null}}"))
     assert dict(graph.nodes(data=True)) == {"A": {"label": "1.10"}, "B": {}}
