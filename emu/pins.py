@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .attributes import Address, Prefix
 
 if TYPE_CHECKING:
-    from .graph import Interface, Segment
+    from .checked_graph import Interface, Segment
 
 
 def link_name(first: str, second: str) -> str:
