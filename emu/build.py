@@ -17,7 +17,7 @@ from .netlink.queueing import needs_of, shaping_operations
 from .netlink.readiness import await_interfaces
 from .plan import NodePlan, Plan
 from .progress import Progress
-from .sysctls import FORWARDING
+from .sysctls import COMMANDING
 
 #: How long to wait for links to carry packets, in seconds; it takes a few milliseconds.
 _READY = 2.0
@@ -55,7 +55,7 @@ def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
         send(sandbox, requests, namespaces, progress.advance)
         if name == "interfaces":
             _await_links(sandbox, plan)
-            _await_rings(sandbox, plan)
+            await_rings(sandbox, plan)
 
 
 def _requests(sandbox: Sandbox, plan: Plan, step: str) -> list[Request]:
@@ -89,8 +89,8 @@ def write_settings(sandbox: Sandbox, nodes: Sequence[NodePlan]) -> None:
         alike.setdefault(node.settings, []).append(node.name)
     for settings, (first, *others) in alike.items():
         written: list[tuple[str, str]] = []
-        # Writing whether a node forwards changes other settings, too; so what they are is read after that.
-        for part in ([pair for pair in settings if pair[0] in FORWARDING.values()], settings):
+        # Those that change others come first, and what the others are is read after that.
+        for part in ([pair for pair in settings if pair[0] in COMMANDING], settings):
             present = sandbox.ask("read_sysctl", node=first, keys=[key for key, _ in part]).message["values"]
             differing = [(key, value) for key, value in part if present[key] not in (None, value)]
             _write(sandbox, [first], differing)
@@ -115,7 +115,7 @@ def _await_links(sandbox: Sandbox, plan: Plan) -> None:
     await_interfaces(sandbox, first, time.monotonic() + _READY)
 
 
-def _await_rings(sandbox: Sandbox, plan: Plan) -> None:
+def await_rings(sandbox: Sandbox, plan: Plan) -> None:
     """Wait until the switches on rings have agreed on the links to leave unused."""
     deadline = time.monotonic() + _AGREED
     for node in plan.nodes:
