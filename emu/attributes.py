@@ -19,8 +19,8 @@ from .pin_values import (
     Address,
     Prefix,
     parse_addresses,
-    parse_loopback,
     parse_interfaces,
+    parse_loopback,
     parse_macs,
     parse_prefixes,
     parse_routes,
@@ -167,7 +167,10 @@ KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
 #: Which attributes of a link may be a mapping of its ends to values, one for each direction.
 BY_END = frozenset({"weight", *SHAPING})
 #: Words that are near a known attribute and mean something of their own.
-_OTHER_WORDS = {"packet", "packets", "router", "routers", "slow", "speed"}
+_OTHER_WORDS = {
+    "lost", "lots", "maps", "mass", "packet", "packets", "pref", "prefs", "race", "roles", "router", "routers",
+    "see", "seen", "send", "slow", "speed",
+}  # fmt: skip
 
 
 class Reader:

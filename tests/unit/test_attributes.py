@@ -22,7 +22,8 @@ FOREIGN = [
     "x", "y", "Country", "Internal", "LinkLabel", "LinkSpeed", "title", "value", "key", "source",
     "target", "community", "bipartite", "layer", "subset", "asn", "level", "width", "max",
     "height", "eight", "freight", "find", "mind", "table", "suffix", "notes", "votes", "tools", "hacks",
-    "router", "routers", "packet", "packets", "demands", "stats", "ecmp_fwd",
+    "router", "routers", "packet", "packets", "roles", "mass", "maps", "seen", "send", "lost",
+    "demands", "stats", "ecmp_fwd",
     "Latitude", "Longitude", "hyperedge", "Network", "GeoLocation", "DateObtained", "NetworkDate", "Layer",
     "Note", "Backbone", "Commercial", "Provenance",
 ]  # fmt: skip
