@@ -20,6 +20,8 @@ from .pin_values import UNREACHABLE, PinnedRoutes, parse_routes
 from .routes import ADDRESS_SIZE, NextHop, RouteGroup, RouteTable
 from .shaping import Shaping
 
+#: Types that JSON has.
+_AS_IT_IS = frozenset({type(None), str, bool, int, float})
 #: Makes routes of their next hops and what stands for their destinations.
 _Grouping = Callable[[tuple[NextHop, ...], Any], RouteGroup]
 
@@ -179,25 +181,29 @@ def _pair(items: Any) -> tuple[Any, Any]:
 
 def _plain(value: Any, destinations: Callable[[RouteGroup], Any]) -> Any:
     """Return what JSON can hold of a part of a plan; of a group of routes what `destinations` makes of it."""
-    if value is None or isinstance(value, str | int | float):
+    kind = type(value)  # rather than isinstance: there are many
+    if kind in _AS_IT_IS:
         return value
-    if isinstance(value, RouteTable):
+    if kind is tuple:
+        return [_plain(item, destinations) for item in value]
+    if kind is RouteTable:
         return [
             {"next_hops": _plain(group.next_hops, destinations), "destinations": destinations(group)}
             for group in value.groups
         ]
-    if isinstance(value, dict):
+    if kind is dict:
         return {str(key): _plain(item, destinations) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item, destinations) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(getattr(value, name), destinations) for name in _fields(type(value))}
-    return str(value)
+    fields = _fields(kind)
+    if fields is None:
+        return str(value)
+    return {name: _plain(getattr(value, name), destinations) for name in fields}
 
 
 @functools.cache
-def _fields(kind: type) -> tuple[str, ...]:
-    """Return the names of a dataclass's fields; settings are shared, and written apart."""
+def _fields(kind: type) -> tuple[str, ...] | None:
+    """Return the names of a dataclass's fields, but settings, which are shared; None of another class."""
+    if not dataclasses.is_dataclass(kind):
+        return None
     return tuple(field.name for field in dataclasses.fields(kind) if field.name != "settings")
 
 
