@@ -20,11 +20,12 @@ _LINK_COUNTERS = struct.Struct("=8Q")
 _KIND, _STATS2 = 1, 7
 _BASIC, _QUEUE, _OF_KIND, _PACKETS_64 = 1, 3, 4, 8
 _BASIC_COUNTERS, _QUEUE_COUNTERS, _LONG = struct.Struct("=QI"), struct.Struct("=5I"), struct.Struct("=Q")
-#: Where a queue discipline's own statistics hold the number of packets that it marked (ECN, RFC 3168)
-#: instead of dropping them: the offset and the form, of struct tc_…_xstats.
-_MARKS = {
-    "fq_codel": (12, "=I"), "codel": (24, "=I"), "red": (12, "=I"), "choke": (12, "=I"), "sfb": (20, "=I"),
-    "fq_pie": (16, "=I"), "pie": (-4, "=I"), "fq": (80, "=Q"),
+#: Where a queue discipline's own statistics hold the numbers of packets that it marked (ECN, RFC 3168)
+#: instead of dropping them, also for a threshold of their own (ce_threshold): the form of the numbers, and
+#: their offsets in struct tc_…_xstats, from its end where they are negative.
+_MARKS: dict[str, tuple[str, *tuple[int, ...]]] = {
+    "fq_codel": ("=I", 12, 28), "codel": ("=I", 24, 32), "red": ("=I", 12), "choke": ("=I", 12),
+    "sfb": ("=I", 20), "fq_pie": ("=I", 16), "pie": ("=I", -4), "fq": ("=Q", 80),
 }  # fmt: skip
 _CAKE_TINS, _CAKE_TIN_MARKS = 10, 8
 
@@ -128,8 +129,8 @@ def _marks(kind: str, data: bytes, place: tuple[int, int] | None) -> int | None:
         return sum(int(struct.unpack_from("=I", data, count[0])[0]) for count in counts if count is not None)
     if kind not in _MARKS:
         return None
-    offset, form = _MARKS[kind]
-    start = place[0 if offset >= 0 else 1] + offset
-    if start + struct.calcsize(form) > place[1]:  # an older kernel does not count them
-        return None
-    return int(struct.unpack_from(form, data, start)[0])
+    form, *offsets = _MARKS[kind]
+    starts = [place[0 if offset >= 0 else 1] + offset for offset in offsets]
+    # An older kernel does not count all of them.
+    counted = [start for start in starts if start + struct.calcsize(form) <= place[1]]
+    return sum(int(struct.unpack_from(form, data, start)[0]) for start in counted)

@@ -160,9 +160,15 @@ def test_file_at_the_prompt(session: Session, tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_full_disk_at_the_prompt_is_one_line(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     assert session.run_line("counters /dev/full --interval 0.01") == 0
-    seen: list[str] = []
-    eventually(lambda: seen.append(capsys.readouterr().err) or "".join(seen))
-    assert "".join(seen) == "emu: write counters to /dev/full: No space left on device\n"
+    seen = ""
+
+    def told() -> bool:
+        nonlocal seen
+        seen += capsys.readouterr().err
+        return seen.endswith("\n")
+
+    eventually(told)
+    assert seen == "emu: write counters to /dev/full: No space left on device\n"
     assert session.run_line("counters --stop") == 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -94,13 +96,14 @@ def test_kernel_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         return tmp_path / Path(*parts).relative_to("/")
 
     monkeypatch.setattr(kernel_parts, "Path", within)
-    monkeypatch.setattr(kernel_parts.os, "uname", lambda: type("U", (), {"release": "6.1-test"}))
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(release="6.1-test"))
     kernel_parts._config.cache_clear()
     try:
         kernel = kernel_parts.read_kernel()
     finally:
         kernel_parts._config.cache_clear()
     assert kernel.loadable == {"sch_netem", "vrf", "my_mod"}
-    assert (kernel.loaded, kernel.builtin) == ({"vrf"}, {"8021q"})
+    assert kernel.loaded == {"vrf"}
+    assert kernel.builtin == {"8021q"}
     assert kernel.config == {"NET_SCH_NETEM", "VETH"}
     assert (kernel.sealed, kernel.system) == (True, ("ubuntu", "debian"))
