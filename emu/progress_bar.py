@@ -18,7 +18,7 @@ _PAUSE = 0.1
 @contextlib.contextmanager
 def shown(progress: Progress) -> Iterator[None]:
     """Show at a terminal how far the work is that is done meanwhile, once it takes half a second."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield
         return
     ended = threading.Event()
