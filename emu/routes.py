@@ -73,6 +73,12 @@ class RouteGroup:
     def __len__(self) -> int:
         return len(self.destinations) // (ADDRESS_SIZE[self.version] + 1)
 
+    def parts(self, count: int) -> Iterator[RouteGroup]:
+        """Yield the group in groups of at most `count` destinations."""
+        size = count * (ADDRESS_SIZE[self.version] + 1)
+        for offset in range(0, len(self.destinations), size):
+            yield RouteGroup(self.version, self.next_hops, self.destinations[offset : offset + size])
+
     def packed(self) -> Iterator[tuple[bytes, int]]:
         """Yield each destination's address as bytes, and its prefix length."""
         size = ADDRESS_SIZE[self.version]

@@ -18,8 +18,9 @@ from .namespaces import CLONE_NEWNET, open_proc, setns, unshare
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 NLMSG_ERROR, NLMSG_DONE, NLMSGERR_ATTR_MSG = 2, 3, 1
 MESSAGE, ATTRIBUTE, ERROR = struct.Struct("=IHHII"), struct.Struct("=HH"), struct.Struct("=i")
-#: Messages of this size fit a socket's usual buffer.
-SMALL = 1 << 16
+#: So many bytes of messages fit a socket's usual buffer, of 208 KiB. Only root may have a larger one than
+#: net.core.wmem_max, which often is the same.
+SMALL = 200_000
 #: How often to look for processes that have not died yet.
 ROUNDS = 100
 
@@ -133,23 +134,40 @@ def exchange(sock: socket.socket, messages: bytes, last: int) -> tuple[list[Refu
     order, before `send` returns. OSError when that answer is not there then, unless one was refused: of
     a transaction (NETLINK_NETFILTER) that may be the first, and nothing is said of the rest.
     """
-    if len(messages) > SMALL:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(messages))
-    sock.send(messages)
     refusals: list[Refusal] = []
     found: list[bytes] = []
-    ended = False
-    while not ended:
-        try:
-            data = sock.recv(1 << 16, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            if refusals:
+    ended = lost = False
+    for part in parts_of(messages):
+        sock.send(part)
+        while not ended:
+            try:
+                data = sock.recv(1 << 16, socket.MSG_DONTWAIT)
+            except BlockingIOError:
                 break
-            raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG), "netlink messages") from None
-        ended, refused = ending(data, last)
-        refusals += refused
-        found.append(data)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                lost = True  # more answers than the socket holds; the first ones follow
+                continue
+            ended, refused = ending(data, last)
+            refusals += refused
+            found.append(data)
+    if not refusals and (lost or not ended):
+        number = errno.ENOBUFS if lost else errno.EBADMSG
+        raise OSError(number, os.strerror(number), "netlink messages")
     return refusals, b"".join(found)
+
+
+def parts_of(messages: bytes) -> Iterator[bytes]:
+    """Yield netlink messages in parts that a socket takes at once, with its usual buffer."""
+    begin = end = 0
+    while len(messages) - begin > SMALL:
+        while end - begin < SMALL // 2 and end < len(messages):
+            end += (MESSAGE.unpack_from(messages, end)[0] + 3) & ~3
+        yield messages[begin:end]
+        begin = end
+    if begin < len(messages):
+        yield messages[begin:]
 
 
 def ending(data: bytes, last: int) -> tuple[bool, list[Refusal]]:

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import KernelError
-from .operations import Request
+from .operations import BATCH, Request
 
 if TYPE_CHECKING:
     from ..connection import Sandbox
@@ -109,19 +109,23 @@ class _Encoder:
     def __iter__(self) -> Iterator[Batch]:
         for (place, protocol, _), group in groupby(self.requests, key=_together):
             begin = time.perf_counter()
-            batch = self._batch(place, protocol, list(group))
-            self.seconds += time.perf_counter() - begin
-            yield batch
+            for batch in self._batches(place, protocol, list(group)):
+                self.seconds += time.perf_counter() - begin
+                yield batch
+                begin = time.perf_counter()
 
-    def _batch(self, place: str | None, protocol: int, requests: Sequence[Request]) -> Batch:
-        messages = []
-        sequence = self.sequence
+    def _batches(self, place: str | None, protocol: int, requests: Sequence[Request]) -> Iterator[Batch]:
+        messages: list[bytes] = []
+        size = 0
         for request in requests:
-            self.starts.append(sequence)
-            messages.append(request.encode(sequence, self.namespaces, acknowledge=request is requests[-1]))
-            sequence += request.count
-        self.sequence = sequence
-        return Batch(place, b"".join(messages), sequence - 1, protocol)
+            full = request is requests[-1] or size >= BATCH
+            self.starts.append(self.sequence)
+            messages.append(request.encode(self.sequence, self.namespaces, acknowledge=full))
+            size += len(messages[-1])
+            self.sequence += request.count
+            if full:
+                yield Batch(place, b"".join(messages), self.sequence - 1, protocol)
+                messages, size = [], 0
 
 
 def _together(request: Request) -> tuple[str | None, int, int]:

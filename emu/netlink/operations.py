@@ -49,6 +49,9 @@ _TREE = (
 )
 #: A route's message up to its destination: header, rtmsg, and the first attribute.
 _TARGETS = {4: struct.Struct("=IHHII8BIHH4s"), 6: struct.Struct("=IHHII8BIHH16s")}
+#: A batch is about as long, in bytes: also one that is twice over that, as the last request may be as long
+#: itself, fits a netlink socket's usual buffer.
+BATCH = 1 << 16
 #: The name of a switch's bridge interface.
 BRIDGE = "bridge"
 #: As the `ip` command has it: a route that somebody typed.
@@ -394,9 +397,15 @@ def routes_of(node: NodePlan) -> list[Request]:
     """Return what gives a node its routes."""
     indices = {one.name: one.index for one in node.interfaces}
     return [
-        AddRoutes(node.name, group, tuple(indices[hop.interface] for hop in group.next_hops))
+        AddRoutes(node.name, part, tuple(indices[hop.interface] for hop in group.next_hops))
         for group in RouteTable.of(node.routes).groups
+        for part in group.parts(max(1, BATCH // _route_size(len(group.next_hops))))
     ]
+
+
+def _route_size(hops: int) -> int:
+    """Return about how many bytes the message of a route has."""
+    return _TARGETS[6].size + hops * (NEXT_HOP.size + ATTRIBUTE.size + ADDRESS_SIZE[6])
 
 
 def _shaping_operations(plan: Plan) -> list[Request]:

@@ -23,6 +23,8 @@ _IFLA_OPERSTATE, _IFLA_EXT_MASK, _SKIP_STATS = 16, 29, 8
 _IF_OPER_UP = 6
 #: How often to look, in seconds.
 _PAUSE = 0.001
+#: Of how many interfaces to ask at once: each answer takes up to 4 KiB of a socket's usual 208 KiB.
+_AT_ONCE = 32
 
 
 def await_interfaces(sandbox: Sandbox, wanted: Mapping[str, Sequence[int]], deadline: float) -> bool:
@@ -36,23 +38,32 @@ def await_interfaces(sandbox: Sandbox, wanted: Mapping[str, Sequence[int]], dead
     Returns:
         Whether all are.
     """
-    waiting = dict(wanted)
-    while waiting := dict(_not_in_service(sandbox, waiting)):
+    waiting: Mapping[str, Sequence[int]] = wanted
+    while waiting := _not_in_service(sandbox, waiting):
         if time.monotonic() > deadline:
             return False
         time.sleep(_PAUSE)
     return True
 
 
-def _not_in_service(
-    sandbox: Sandbox, wanted: Mapping[str, Sequence[int]]
-) -> Iterator[tuple[str, Sequence[int]]]:  # fmt: skip
-    """Yield those interfaces that are there and not in service."""
-    batches = (Batch(node, _questions(indices), indices[-1]) for node, indices in wanted.items() if indices)
+def _not_in_service(sandbox: Sandbox, wanted: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """Return those interfaces that are there and not in service."""
+    found: dict[str, list[int]] = {}
+    batches = (
+        Batch(node, _questions(part), part[-1])
+        for node, indices in wanted.items() for part in _parts(indices)
+    )  # fmt: skip
     for answer in exchange(sandbox, batches, lambda _: None):  # refused is what is gone: nothing to wait for
         late = [index for index, state in _states(answer.data) if state != _IF_OPER_UP]
         if late:
-            yield str(answer.batch.place), late
+            found.setdefault(str(answer.batch.place), []).extend(late)
+    return found
+
+
+def _parts(indices: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield interfaces so few at a time that a socket holds the answers."""
+    for first in range(0, len(indices), _AT_ONCE):
+        yield indices[first : first + _AT_ONCE]
 
 
 def _questions(indices: Sequence[int]) -> bytes:
