@@ -202,11 +202,13 @@ class Need:
         feature: what it takes; a name of `FEATURES`.
         purpose: what for: `delay`.
         place: where: `HOST1-veth0 in HOST1`.
+        otherwise: what does it, too, where the kernel lacks the feature.
     """
 
     feature: str
     purpose: str
     place: str
+    otherwise: str | None = None
 
 
 def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -> list[str]:
@@ -216,7 +218,7 @@ def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -
     """
     lacking: dict[str, list[Need]] = {}
     for need in needs:
-        if need.feature not in there:
+        if need.feature not in there and need.otherwise not in there:
             lacking.setdefault(need.feature, []).append(need)
     return [_line(FEATURES[name], found, kernel) for name, found in lacking.items()]
 
@@ -242,7 +244,8 @@ def check_features(sandbox: Sandbox, needs: Collection[Need], ignore: bool = Fal
     if not needs:
         return []
     kernel = read_kernel()
-    there = find_features(sandbox, dict.fromkeys(need.feature for need in needs), kernel)
+    names = [name for need in needs for name in (need.feature, need.otherwise) if name is not None]
+    there = find_features(sandbox, dict.fromkeys(names), kernel)
     lines = unsupported(needs, there, kernel)
     if lines and not ignore:
         raise PrivilegeError(f"{'; '.join(lines)}; or --ignore-unsupported builds without")

@@ -28,6 +28,13 @@ def test_a_line_for_each_feature_names_purposes_places_and_the_way_out() -> None
     assert "CONFIG_NET_SCH_CAKE" in cake
 
 
+def test_another_way_to_have_it_will_do() -> None:
+    need = Need("netem", "loss", "A-veth0", otherwise="numgen")
+    assert unsupported([need], {"numgen"}, MODULES) == []
+    (line,) = unsupported([need], {"tbf"}, MODULES)
+    assert line.startswith("loss on A-veth0: this kernel lacks netem; ")
+
+
 def test_every_feature_says_what_it_costs_to_lack_it() -> None:
     assert all(one.without and one.parts for one in FEATURES.values())
     assert all(name == one.name for name, one in FEATURES.items())

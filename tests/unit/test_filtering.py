@@ -8,9 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
-from emu.netlink.filtering import DropAtRandom, encode_removal, read_count
+import emu
+from emu.netlink.filtering import DropAtRandom, encode_removal, loss_operations, plain_loss, read_count
+from emu.shaping.model import Loss, Shaping
 
 _RECORDED = (Path(__file__).parent / "golden" / "nft_numgen.hex").read_text().splitlines()
 COMMANDS = [line.removeprefix("# > ") for line in _RECORDED if line.startswith("# > ")]
@@ -86,3 +89,31 @@ def test_counters_of_others_are_passed_over() -> None:
 
 def test_removal_is_acknowledged() -> None:
     assert [flags & 4 for _, _, flags, _ in headers(encode_removal(3))] == [0, 4, 0]
+
+
+@pytest.mark.parametrize(
+    ("loss", "share"),
+    [
+        (Loss("random", (0.01,)), 0.01),
+        (Loss("random", (0.01, 0.0)), 0.01),
+        (Loss("random", (0.01, 0.25)), None),
+        (Loss("gemodel", (0.01, 0.1, 1.0, 0.0)), None),
+        (None, None),
+    ],
+)
+def test_only_independent_loss_is_for_filters(loss: Loss | None, share: float | None) -> None:
+    assert plain_loss(Shaping(loss=loss)) == share
+
+
+def test_loss_is_at_the_end_that_receives() -> None:
+    graph: nx.Graph = nx.Graph()
+    graph.add_node("A")
+    graph.add_node("B")
+    graph.add_edge("A", "B", loss="1%")
+    graph.add_edge("B", "C")
+    plan = emu.plan_for(graph)
+    indices = {one.name: one.index for node in plan.nodes for one in node.interfaces}
+    found = {(one.node, one.name, one.index, one.share) for one in loss_operations(plan)}
+    assert found == {
+        ("B", "B-veth0", indices["B-veth0"], 0.01), ("A", "A-veth0", indices["A-veth0"], 0.01),
+    }  # fmt: skip
