@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from .connection import Sandbox
-from .errors import EmuError, KernelError
+from .errors import EmuError, KernelError, LimitError
 from .names import host_names
 from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
@@ -16,6 +16,7 @@ from .netlink.operations import STEPS, Request, WriteSetting
 from .netlink.queueing import needs_of, shaping_operations
 from .netlink.readiness import await_interfaces
 from .plan import NodePlan, Plan
+from .privileges import explain_refusal
 from .progress import Progress
 from .sysctls import COMMANDING
 
@@ -42,15 +43,23 @@ def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
 
     Raises:
         KernelError: the kernel refused one; the first that it refused.
+        LimitError: this machine has run out of something.
         PrivilegeError: the kernel lacks what the links are to do.
     """
+    try:
+        _build(sandbox, plan, progress)
+    except OSError as error:
+        raise LimitError(explain_refusal(f"build network {plan.name}", error)) from error
+
+
+def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
     check_features(sandbox, needs_of(plan))
     progress.begin("namespaces", len(plan.nodes))
     namespaces = create_namespaces(sandbox, [node.name for node in plan.nodes])
     progress.begin("settings", len(plan.nodes))
     write_settings(sandbox, plan.nodes)
     for name in STEPS:
-        requests = _requests(sandbox, plan, name)
+        requests = requests_for(sandbox, plan, name)
         progress.begin(name, sum(request.count for request in requests))
         send(sandbox, requests, namespaces, progress.advance)
         if name == "interfaces":
@@ -58,10 +67,10 @@ def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
             await_rings(sandbox, plan)
 
 
-def _requests(sandbox: Sandbox, plan: Plan, step: str) -> list[Request]:
+def requests_for(sandbox: Sandbox, plan: Plan, step: str) -> list[Request]:
     """Return the operations of a step, for a kernel without netem in as far as the links can do without."""
     if step == "shaping" and needs_of(plan):
-        return shaping_operations(plan, delay_line="netem" in find_features(sandbox, ["netem"]))
+        return shaping_operations(plan, netem="netem" in find_features(sandbox, ["netem"]))
     return STEPS[step](plan)
 
 
@@ -70,8 +79,9 @@ def create_namespaces(sandbox: Sandbox, names: Sequence[str]) -> dict[str, int]:
     try:
         fds = sandbox.ask("create", names=names).message["namespaces"]
     except OSError as error:
-        reason = f"{error.strerror}; see the limits 'ulimit -Hn' and user.max_net_namespaces"
-        raise KernelError("ip netns add", "the sandbox", error.errno or 0, reason) from error
+        count = len(names)
+        attempt = f"make {count:,} network namespace{'s' if count != 1 else ''}"
+        raise LimitError(explain_refusal(attempt, error)) from error
     return dict(zip(names, fds, strict=True))
 
 

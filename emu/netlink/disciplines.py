@@ -22,9 +22,8 @@ _MOST = 2**32 - 1
 TICK = 64
 _NETEM = struct.Struct("=6I")
 # enum TCA_NETEM_*
-_CORR, _DELAY_DIST, _REORDER, _CORRUPT, _LOSS, _LATENCY64, _JITTER64, _SLOT, _SLOT_DIST, _SEED = (
-    1, 2, 3, 4, 5, 10, 11, 12, 13, 14,
-)  # fmt: skip
+_CORR, _DELAY_DIST, _REORDER, _CORRUPT, _LOSS, _RATE, _RATE64 = 1, 2, 3, 4, 5, 6, 8
+_LATENCY64, _JITTER64, _SLOT, _SLOT_DIST, _SEED = 10, 11, 12, 13, 14
 _LOSS_MARKOV, _LOSS_GILBERT = 1, 2
 # enum TCA_TBF_* and struct tc_ratespec: cell_log, linklayer, overhead, cell_align, mpu, rate
 _TBF_PARMS, _TBF_RATE64, _TBF_BURST = 1, 4, 6
@@ -38,8 +37,38 @@ _RED_KNOWN_FLAGS = 0xF
 _WIDE, _NARROW = {("cake", 2)}, {("fq", 15)}
 #: Times that the kernel takes in ns, where others are in µs.
 _NANOSECONDS = {("fq", "timer_slack")}
-#: What a packet's way through a delay line without a delay takes: netem then lets go of the sender's socket.
+#: What a delay line without a delay takes: netem then lets go of the sender's socket.
 LEAST_DELAY = TICK
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The rate and the queue in front of it, of at most `limit` packets; without a rate nothing waits.
+
+    netem gives each packet the time at which the ones before it and itself have been sent. So a timer that
+    is late costs no bandwidth: what is overdue follows at once.
+    """
+
+    rate: int | None
+    limit: int
+    #: Whether it changes a running one, in which the kernel would keep the rate.
+    again: bool = False
+
+    kind = "netem"
+
+    def words(self) -> list[str]:
+        """Return the options as tc takes them."""
+        rate = ["rate", show_rate(self.rate or 0)] if self.rate or self.again else []
+        return ["limit", str(self.limit), *rate]
+
+    def options(self) -> bytes:
+        """Return the options as the kernel takes them."""
+        found = _NETEM.pack(0, self.limit, 0, 0, 0, 0)
+        if self.rate is None and not self.again:
+            return found
+        speed = (self.rate or 0) // 8
+        found += attribute(_RATE64, struct.pack("=Q", speed)) if speed > _MOST else b""
+        return found + attribute(_RATE, struct.pack("=IiIi", min(speed, _MOST), 0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)

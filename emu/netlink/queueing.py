@@ -1,8 +1,9 @@
 """What shapes links: the queue disciplines of each interface that packets leave through, and its limits.
 
-A direction has a delay line (netem) at its root, below it the rate (tbf), below that the queue. Packets go
-through them in this order, each discipline handing them on to the one below it, and
-docs/explanation/links.md says why that is the order of what happens to them.
+At the root are the rate and the queue in front of it (netem as `Pace`), below them the way of the packets
+(netem as `Netem`): netem hands each packet that is due to the discipline below it. A queue that drops or
+marks by its own mind decides when a packet leaves it, not when it comes: it needs a rate above that
+fetches packets, tbf's, which has netem above it. docs/explanation/links.md has the reasons.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 
 from ..plan import NodePlan, Plan
 from ..shaping import Shaping, needs
-from .disciplines import Netem, Tbf, Waiting, waiting_for
+from ..shaping.model import DEFAULT_MTU, limit_in
+from .disciplines import Netem, Pace, Tbf, Waiting, waiting_for
 from .features import Need
-from .messages import ACK, NEW, NEWLINK, REQUEST, attribute, link, message, number, text
+from .messages import ACK, CREATE, NEW, NEWLINK, REPLACE, REQUEST, attribute, link, message, number, text
 from .operations import Request
 
 # include/uapi/linux/rtnetlink.h, pkt_sched.h and if_link.h
@@ -23,15 +25,17 @@ NEWQDISC, DELQDISC = 36, 37
 _TCA_KIND, _TCA_OPTIONS = 1, 2
 _ROOT = 0xFFFFFFFF
 _IFLA_MTU, _IFLA_GSO_MAX_SEGS = 4, 40
-#: The major numbers of the handles of the delay line, the rate and the queue: always the same ones, so that
-#: a change finds them.
-LINE, RATE, QUEUE = 1, 2, 3
-#: How many packets may be in the delay line. It is no queue, and everything that is offered goes through it.
+#: The major numbers of the handles of what sets the pace, of the way, and of the bucket and its queue:
+#: always the same ones, so that a change finds them.
+PACE, WAY, BUCKET, QUEUE = 1, 2, 3, 4
+#: How many packets may be on their way. That is no queue, and drops none: 1 s of 10 Gbit/s.
 _ON_THE_WAY = 1_000_000
-#: For how long a timer that is late may cost no bandwidth, in seconds: what the bucket holds.
-_SLACK = 0.001
+#: For how long a late timer costs no bandwidth, in seconds: what the bucket holds.
+_SLACK = 0.004
+#: Where the kernel's own queue disciplines have no say.
+_FIFO = ("fifo", "pfifo")
 
-Discipline = Netem | Tbf | Waiting
+Discipline = Pace | Netem | Tbf | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +80,21 @@ class SetLimits(Request):
 
 @dataclass(frozen=True, slots=True)
 class SetDiscipline(Request):
-    """Add a queue discipline, or change the options of one that runs, which keeps the packets in it."""
+    """Add a queue discipline; with `replace`, change one of that handle where there is one already.
+
+    One that is changed keeps the packets in it.
+    """
 
     name: str
     index: int
     layer: Layer
-    change: bool = False
+    replace: bool = False
 
     def commands(self) -> tuple[str, ...]:
         """Return the equal command."""
         one = self.layer
         where = f"parent {one.parent:x}:1" if one.parent else "root"
-        verb = "change" if self.change else "add"
+        verb = "replace" if self.replace else "add"
         words = " ".join(one.discipline.words())
         head = f"tc -n {self.node} qdisc {verb} dev {self.name} {where} handle {one.major:x}:"
         return (f"{head} {one.discipline.kind} {words}".rstrip(),)
@@ -97,7 +104,7 @@ class SetDiscipline(Request):
         one = self.layer
         body = _traffic(self.index, one.major, one.parent) + text(_TCA_KIND, one.discipline.kind)
         body += attribute(_TCA_OPTIONS, one.discipline.options())
-        flags = (REQUEST if self.change else NEW) | (ACK if acknowledge else 0)
+        flags = (REQUEST | CREATE | REPLACE if self.replace else NEW) | (ACK if acknowledge else 0)
         return message(NEWQDISC, flags, sequence, body)
 
 
@@ -127,32 +134,38 @@ def _traffic(index: int, major: int, parent: int) -> bytes:
     return b"".join(value.to_bytes(4, "little") for value in (0, index, major << 16, above, 0))
 
 
-def layers_of(shaping: Shaping | None, delay_line: bool = True) -> tuple[Layer, ...]:
+def layers_of(shaping: Shaping | None, netem: bool = True) -> tuple[Layer, ...]:
     """Return the queue disciplines of one direction, from the root down.
 
     Args:
         shaping: what the direction does.
-        delay_line: whether one that only has a rate has a delay line too. It makes local senders' packets
-            wait as others' do, and lets a delay be set while the link carries traffic; a kernel without
-            netem does without.
+        netem: whether the kernel has it; a rate and its queue do without, but less well.
     """
     if shaping is None or not shaping.shapes:
         return ()
+    kind = shaping.queue.kind if shaping.queue else "fifo"
+    # The kernel refuses a netem that duplicates beside another one (check_netem_in_tree, since Linux 6.16).
+    if netem and kind in _FIFO and not shaping.duplicate:
+        limit = _ON_THE_WAY if shaping.rate is None else limit_in(shaping, "packets")
+        pace = Layer(Pace(shaping.rate, limit), PACE, 0)
+        return (
+            (pace, Layer(Netem(shaping.on_the_way, _ON_THE_WAY), WAY, PACE)) if shaping.impairs else (pace,)
+        )
     found: list[Layer] = []
-    if delay_line or shaping.impairs:
-        found.append(Layer(Netem(shaping.on_the_way, _ON_THE_WAY), LINE, 0))
+    if netem or shaping.impairs:
+        found.append(Layer(Netem(shaping.on_the_way, _ON_THE_WAY), WAY, 0))
     if shaping.rate is None and shaping.queue is None:
         return tuple(found)
     waiting = waiting_for(shaping)
     if shaping.rate is not None:
         burst = max(shaping.frame, int(shaping.rate * _SLACK / 8))
-        found.append(Layer(Tbf(shaping.rate, burst, waiting.limit), RATE, found[-1].major if found else 0))
+        found.append(Layer(Tbf(shaping.rate, burst, waiting.limit), BUCKET, found[-1].major if found else 0))
     found.append(Layer(waiting, QUEUE, found[-1].major if found else 0))
     return tuple(found)
 
 
-def shaping_operations(plan: Plan, delay_line: bool = True) -> list[Request]:
-    """Return what shapes all links of a plan, after they are made; `delay_line` as for `layers_of`."""
+def shaping_operations(plan: Plan, netem: bool = True) -> list[Request]:
+    """Return what shapes all links of a plan, after they are made; `netem` as for `layers_of`."""
     if not any(one.shaping for node in plan.nodes for one in node.interfaces):
         return []
     limited = _beside_shaped(plan)
@@ -163,7 +176,7 @@ def shaping_operations(plan: Plan, delay_line: bool = True) -> list[Request]:
             *_limits(node, one.name, one.index, one.shaping, node.name in limited),
             *(
                 SetDiscipline(node.name, one.name, one.index, layer)
-                for layer in layers_of(one.shaping, delay_line)
+                for layer in layers_of(one.shaping, netem)
             ),
         )
     ]  # fmt: skip
@@ -178,28 +191,31 @@ def needs_of(plan: Plan) -> list[Need]:
     ]  # fmt: skip
 
 
-def changes(
-    place: Place, old: Shaping | None, new: Shaping | None, delay_line: bool = True
-) -> list[Request]:  # fmt: skip
+def changes(place: Place, old: Shaping | None, new: Shaping | None, netem: bool = True) -> list[Request]:
     """Return what makes a running direction that does `old` do `new`.
 
-    What stays is changed in place and keeps its packets: a delay line, a rate, a queue of the same kind.
-    What goes or becomes another kind takes its packets with it.
+    All is changed in place and keeps its packets, but for a queue that becomes one of another kind. What
+    has nothing to do any more stays and does nothing, since packets may be in it.
     """
-    before = {layer.major: layer for layer in layers_of(old, delay_line)}
-    after = {layer.major: layer for layer in layers_of(new, delay_line)}
+    node, name, index = place.node, place.name, place.index
+    before = {layer.major: layer for layer in layers_of(old, netem)}
+    after = {layer.major: layer for layer in layers_of(new, netem)}
+    if PACE in before and (PACE in after or not after):
+        idle = Layer(Pace(None, _ON_THE_WAY), PACE, 0), Layer(Netem(Shaping(), _ON_THE_WAY), WAY, PACE)
+        after = {layer.major: layer for layer in idle if layer.major in before} | after
     found: list[Request] = []
-    if (old and old.mtu) != (new and new.mtu):
-        found.append(SetLimits(place.node, place.name, place.index, (new and new.mtu) or 1500, None))
-    gone = next((one for major, one in before.items() if not _stays(one, after.get(major))), None)
+    mtu = (new and new.mtu) or DEFAULT_MTU
+    fresh = bool(after) and not before
+    if mtu != ((old and old.mtu) or DEFAULT_MTU) or fresh:
+        found.append(SetLimits(node, name, index, mtu, 1 if fresh else None))
+    gone = next((one for major, one in sorted(before.items()) if not _stays(one, after.get(major))), None)
     if gone is not None:  # with all that is below it
-        found.append(RemoveDiscipline(place.node, place.name, place.index, gone.major, gone.parent))
+        found.append(RemoveDiscipline(node, name, index, gone.major, gone.parent))
         before = {major: one for major, one in before.items() if major < gone.major}
-    for major, layer in after.items():
-        if major not in before:
-            found.append(SetDiscipline(place.node, place.name, place.index, layer))
-        elif layer != before[major]:
-            found.append(SetDiscipline(place.node, place.name, place.index, _again(layer), change=True))
+    found += [
+        SetDiscipline(node, name, index, _again(layer), replace=True)
+        for major, layer in sorted(after.items()) if layer != before.get(major)
+    ]  # fmt: skip
     return found
 
 
@@ -211,7 +227,7 @@ def _stays(before: Layer, after: Layer | None) -> bool:
 
 def _again(layer: Layer) -> Layer:
     """Return a layer for a change, which says all that it is to be."""
-    if isinstance(layer.discipline, Netem):
+    if isinstance(layer.discipline, Netem | Pace):
         return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
     return layer
 

@@ -155,20 +155,20 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(one) for one in value) if isinstance(value, list | tuple) else value
 
 
-#: Queues for a rate without a limit: time, bytes of full frames.
+#: The least queues for a rate without a limit, in ns and in full frames.
 _LEAST_TIME, _LEAST_FRAMES = 20 * 10**6, 20
 
 
 def default_limit(shaping: Shaping) -> Limit:
-    """Return how much the queue of a rate holds where nothing is said, in bytes.
+    """Return how much the queue of a rate holds where nothing is said, in packets of full size.
 
     What the rate carries in twice the delay, the round trip of a link that is alike in both
     directions (C. Villamizar and C. Song, "High Performance TCP in ANSNET", 1994), but not less than
-    in 20 ms, nor than 20 full frames.
+    in 20 ms, nor than 20 packets.
     """
     span = max(2 * shaping.delay, _LEAST_TIME)
-    held = -(-(shaping.rate or 0) * span // (8 * 10**9))
-    return Limit(min(max(held, _LEAST_FRAMES * shaping.frame), 2**32 - 1), "bytes")
+    held = -(-(shaping.rate or 0) * span // (8 * 10**9 * shaping.frame))
+    return Limit(min(max(held, _LEAST_FRAMES), 2**24), "packets")
 
 
 def limit_in(shaping: Shaping, unit: str) -> int:

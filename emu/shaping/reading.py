@@ -78,12 +78,15 @@ _ALWAYS = ("fifo", "pfifo", "bfifo")
 def needs(shaping: Shaping) -> dict[str, tuple[str, ...]]:
     """Return what the kernel has to have for it, kinds of queue disciplines as in tc(8), and for what.
 
-    A rate alone does without netem.
+    A rate with a plain queue has a netem of its own, and does without where a kernel lacks netem.
     """
     found: dict[str, tuple[str, ...]] = {}
     if shaping.impairs:
         found["netem"] = tuple(name for name in _NETEM if getattr(shaping, name))
-    if shaping.rate is not None:
+    plain = (
+        shaping.impairs and not shaping.duplicate and (not shaping.queue or shaping.queue.kind in _ALWAYS[:2])
+    )
+    if shaping.rate is not None and not plain:
         found["tbf"] = ("rate",)
     if shaping.queue is not None and shaping.queue.kind not in _ALWAYS:
         found[shaping.queue.kind] = ("queue",)

@@ -35,7 +35,7 @@ def describe(shaping: Shaping) -> str:
     """Return it in one line, with the queue's limit also where that is the default one.
 
     >>> describe(Shaping(rate=10_000_000, delay=50_000_000))
-    'rate 10mbit, delay 50ms, limit 125000b (by default)'
+    'rate 10mbit, delay 50ms, limit 83p (by default)'
     """
     parts = [f"{name} {text}" for name, text in attributes_of(shaping).items()]
     if shaping.rate is not None and shaping.limit is None:
@@ -45,7 +45,7 @@ def describe(shaping: Shaping) -> str:
 
 def show_limit(limit: Limit) -> str:
     """Return a limit as the attribute has it."""
-    shown: dict[str, Callable[[Any], str]] = {"packets": str, "bytes": show_size, "time": show_time}
+    shown: dict[str, Callable[[Any], str]] = {"packets": "{}p".format, "bytes": show_size, "time": show_time}
     return shown[limit.unit](limit.number)
 
 
