@@ -19,6 +19,7 @@ from .netlink.counters import (
 )
 from .netlink.delivery import Batch, exchange
 from .netlink.filtering import NETLINK_NETFILTER, encode_count, read_count
+from .netlink.queueing import WAY
 
 if TYPE_CHECKING:
     from .connection import Sandbox
@@ -37,14 +38,14 @@ class LinkCounters:
         packets: packets that left the source's interface, behind its queue. A burst of TCP or UDP that
             the kernel has not split yet (GSO) is one packet; a queue discipline counts its segments.
         bytes: their bytes, with the Ethernet header of 14 bytes each.
-        queue_drops: packets that the source's queue disciplines dropped, whether it was for want of room or
-            as loss that netem was told to make.
+        queue_drops: packets that the source's queues dropped, for want of room or to tell the sender.
         interface_drops: packets that the source's interface dropped since the target's took no more.
-        loss_drops: packets that were dropped at the target as loss, where netem is not there to do it.
+        loss_drops: packets that were dropped since the link is to lose some.
         requeues: packets that the source's queue took back since the interface was busy.
         overlimits: how often a queue discipline held a packet back since its rate allowed no more.
         queue_packets: packets that wait at the source now.
         queue_bytes: their bytes.
+        delayed_packets: packets that are on their way now, for as long as the link is to take.
         ecn_marks: packets that were marked instead of dropped (RFC 3168); None where no queue discipline
             does so.
     """
@@ -62,6 +63,7 @@ class LinkCounters:
     overlimits: int
     queue_packets: int
     queue_bytes: int
+    delayed_packets: int
     ecn_marks: int | None
 
     @property
@@ -142,19 +144,35 @@ def _direction(
         return None
     queues = here.queues.get(indices[source], [])
     outermost = [one for one in queues if one.is_root]
+    lost, delayed, delayed_bytes = _on_the_way(queues)
     marks = [one.marks for one in queues if one.marks is not None]
     return LinkCounters(
         *source, *target,
         packets=sending.sent,
         bytes=sending.sent_bytes,
-        queue_drops=sum(one.drops for one in outermost),
+        queue_drops=max(0, sum(one.drops for one in outermost) - lost),
         # What the target's interface could not take is among these. Its own drops hold also what came in
         # and had a protocol that nobody there speaks.
         interface_drops=sending.send_drops,
-        loss_drops=there.losses.get(indices[target], (0, 0))[0],
+        loss_drops=lost + there.losses.get(indices[target], (0, 0))[0],
         requeues=sum(one.requeues for one in outermost),
         overlimits=sum(one.overlimits for one in queues),
-        queue_packets=sum(one.waiting for one in outermost),
-        queue_bytes=sum(one.waiting_bytes for one in outermost),
+        queue_packets=max(0, sum(one.waiting for one in outermost) - delayed),
+        queue_bytes=max(0, sum(one.waiting_bytes for one in outermost) - delayed_bytes),
+        delayed_packets=delayed,
         ecn_marks=sum(marks) if marks else None,
     )  # fmt: skip
+
+
+def _on_the_way(queues: list[QueueCount]) -> tuple[int, int, int]:
+    """Return how many packets the discipline that is the link's way lost and holds, and the latter's bytes.
+
+    A discipline's numbers hold those of the ones within it.
+    """
+    way = [one for one in queues if one.kind == "netem" and one.handle >> 16 == WAY]
+    within = [one for one in queues if one.parent >> 16 == WAY]
+    lost, held, size = (
+        max(0, sum(getattr(one, name) for one in way) - sum(getattr(one, name) for one in within))
+        for name in ("drops", "waiting", "waiting_bytes")
+    )
+    return lost, held, size

@@ -16,7 +16,7 @@ from emu.counter_table import rate_text
 from emu.counters import LinkCounters
 from emu.errors import EmuError, NotRunning, UsageError
 
-SAMPLE = LinkCounters("A", "A-veth0", "B", "B-veth0", 5, 420, 1, 2, 3, 4, 6, 7, 590, None)
+SAMPLE = LinkCounters("A", "A-veth0", "B", "B-veth0", 5, 420, 1, 2, 3, 4, 6, 7, 590, 8, None)
 
 
 class Clock:
