@@ -286,7 +286,6 @@ class PluginManager:
         """
         import networkx as nx
 
-        from .addressing import assign_addresses
         from .compiler import compile_plan
         from .graph import topology_from
         from .progress import Progress
@@ -297,8 +296,7 @@ class PluginManager:
 
         def assign(topology: Topology) -> Addressing:
             note.begin("assigning addresses")
-            found: Addressing | None = self.call("emu_assign_addresses", topology=topology)
-            return found or assign_addresses(topology)
+            return self.addressing(topology)
 
         def route(topology: Topology, addressing: Addressing) -> Mapping[str, Iterable[Route]]:
             note.begin("computing routes")
@@ -310,6 +308,13 @@ class PluginManager:
         plan = compile_plan(topology_from(graph, name, families), assign, route)
         note.end()
         return plan
+
+    def addressing(self, topology: Topology) -> Addressing:
+        """Return all prefixes and addresses: those of a plugin, or the usual ones."""
+        from .addressing import assign_addresses
+
+        found: Addressing | None = self.call("emu_assign_addresses", topology=topology)
+        return found or assign_addresses(topology)
 
     def routes(self, topology: Topology, addressing: Addressing) -> Mapping[str, Iterable[Route]]:
         """Return every node's routes: those of a plugin, or shortest paths."""

@@ -32,12 +32,8 @@ def topology_of(plan: Plan) -> Topology:
             one = planned[end]
             numbers[end] = len(interfaces)
             pinned = tuple(address.ip for address in one.addresses)
-            interfaces.append(
-                Interface(
-                    one.name, one.altname, end[0], number, one.weight, pinned, one.mac, one.shaping,
-                    one.index - FIRST_INDEX,
-                )  # fmt: skip
-            )
+            known = one.name, one.altname, end[0], number, one.weight, pinned, one.mac, one.shaping
+            interfaces.append(Interface(*known, one.index - FIRST_INDEX))
     loopbacks = []
     for node in plan.nodes:
         if node.loopback:
@@ -96,7 +92,7 @@ def rerouted(plan: Plan, down: Collection[End], route: Router) -> Plan:
     nowhere = {prefix for pair in prefixes for prefix in pair if prefix.overlaps(_NOWHERE[prefix.version])}
     ends = tuple(sorted(end for number in out for end in plan.links[number].ends))
     planned = zip(plan.nodes, topology.nodes, strict=True)
-    working = tuple(dataclasses.replace(one, routes=_own_routes(node, set(ends))) for node, one in planned)
+    working = tuple(dataclasses.replace(one, routes=own_routes(node, set(ends))) for node, one in planned)
     tables = routes_for(
         dataclasses.replace(topology, nodes=working, segments=tuple(parts)),
         Addressing(tuple(prefixes), addressing.addresses),
@@ -112,7 +108,7 @@ def rerouted(plan: Plan, down: Collection[End], route: Router) -> Plan:
     return dataclasses.replace(plan, nodes=tuple(nodes), down=ends)
 
 
-def _own_routes(node: NodePlan, down: set[End]) -> PinnedRoutes:
+def own_routes(node: NodePlan, down: set[End]) -> PinnedRoutes:
     """Return the routes that the graph gives a node, over the next hops that it still can send to."""
     dead = [
         address.network
@@ -185,20 +181,24 @@ def _parts(
     A segment whose switches are cut off from each other is several; the largest keeps the prefix for
     other nodes to reach, since one prefix cannot be in two places.
     """
-    working = [number not in out for number in range(len(topology.links))]
-    ports = {node.name: node.interfaces for node in topology.nodes}
-    link_of = {end: number for number, link in enumerate(topology.links) for end in link.ends}
     segments: list[Segment] = []
     prefixes: list[tuple[Prefix, ...]] = []
     spare = {version: _subnets(prefix) for version, prefix in _NOWHERE.items()}
-    for segment, own in zip(topology.segments, addressing.prefixes, strict=True):
-        parts = sorted(
-            _parts_of(topology, ports, link_of, segment, working), key=lambda part: -len(part.interfaces)
-        )
+    for parts, own in zip(parts_of(topology, out), addressing.prefixes, strict=True):
         for number, part in enumerate(parts):
             segments.append(part)
             prefixes.append(tuple(next(spare[one.version]) for one in own) if number else own)
     return segments, prefixes
+
+
+def parts_of(topology: Topology, out: Collection[int]) -> Iterator[list[Segment]]:
+    """Yield what is left of each segment without some links: its parts with interfaces, the largest first."""
+    working = [number not in out for number in range(len(topology.links))]
+    ports = {node.name: node.interfaces for node in topology.nodes}
+    link_of = {end: number for number, link in enumerate(topology.links) for end in link.ends}
+    for segment in topology.segments:
+        parts = _parts_of(topology, ports, link_of, segment, working)
+        yield sorted(parts, key=lambda part: -len(part.interfaces))
 
 
 def _subnets(prefix: Prefix) -> Iterator[Prefix]:

@@ -115,7 +115,7 @@ def _await_carriers(sandbox: Sandbox, states: Mapping[str, NodeState]) -> None:
 def _differences(old: Plan, new: Plan, states: Mapping[str, NodeState]) -> Iterator[Request]:
     """Yield what leads from one plan's routes to the other's, in all nodes."""
     for before, after in zip(old.nodes, new.nodes, strict=True):
-        yield from difference(before, after.routes, states[before.name])
+        yield from difference(after, before.routes, after.routes, states[after.name])
 
 
 def _install(sandbox: Sandbox, old: Plan, new: Plan, operations: tuple[Request, ...]) -> None:
@@ -138,8 +138,10 @@ def without_carrier(node: NodePlan, links: Mapping[int, LinkState]) -> Iterator[
             yield node.name, one.name
 
 
-def difference(node: NodePlan, wanted: RouteTable, state: NodeState) -> Iterator[Request]:
-    """Yield what makes a node's routes, so far those of its plan, the wanted ones.
+def difference(
+    node: NodePlan, before: RouteTable, wanted: RouteTable, state: NodeState
+) -> Iterator[Request]:  # fmt: skip
+    """Yield what makes a node's routes, so far those of `before` as far as they are ours, the wanted ones.
 
     The kernel forgets an interface's IPv6 addresses when it goes down; they come first.
     """
@@ -147,7 +149,7 @@ def difference(node: NodePlan, wanted: RouteTable, state: NodeState) -> Iterator
         return
     yield from _lost_addresses(node, state)
     indices = {one.name: one.index for one in node.interfaces}
-    old, new = _keyed(node.routes, indices), _keyed(wanted, indices)
+    old, new = _keyed(before, indices), _keyed(wanted, indices)
     for key, (next_hops, hops) in new.items():
         now = state.routes.get(key)
         if now is None or (now.hops != hops and _is_ours(now, old.get(key))):
@@ -173,8 +175,8 @@ def _keyed(table: RouteTable, indices: Mapping[str, int]) -> dict[Key, Keyed]:
 
 
 def hops_in_order(next_hops: tuple[NextHop, ...], indices: Mapping[str, int]) -> tuple[Hop, ...]:
-    """Return next hops as the kernel numbers them."""
-    return tuple((indices[hop.interface], hop.gateway.packed, 0) for hop in next_hops)
+    """Return next hops as the kernel numbers them; 0 is an interface that is gone."""
+    return tuple((indices.get(hop.interface, 0), hop.gateway.packed, 0) for hop in next_hops)
 
 
 def _is_ours(now: RouteState, planned: Keyed | None) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import emu
+from emu.graph import FIRST_INDEX
 
 if TYPE_CHECKING:
     from emu.plan import InterfacePlan, LinkPlan, NodePlan, Plan
@@ -58,8 +59,9 @@ def records_of(plan: Plan) -> Records:
         end: segment.prefixes
         for segment in plan.segments if not segment.switches for end in segment.interfaces
     }  # fmt: skip
+    numbers = _unusual_numbers(plan, interfaces)
     edges = [
-        (*pair, key, _link_attributes(link, both, pins.get(link.ends[0], ()), rank))
+        (*pair, key, _link_attributes(link, both, pins.get(link.ends[0], ()), rank) | numbers.get(key, {}))
         for key, (pair, link, both) in enumerate(zip(pairs, plan.links, ends, strict=True))
     ]
     edges += [
@@ -70,6 +72,21 @@ def records_of(plan: Plan) -> Records:
         directed, len(set(map(frozenset, pairs))) < len(pairs),
         _graph_attributes(plan), _nodes(plan), edges,
     )  # fmt: skip
+
+
+def _unusual_numbers(
+    plan: Plan, interfaces: Mapping[tuple[str, str], InterfacePlan]
+) -> dict[int, Attributes]:  # fmt: skip
+    """Return by link the interface numbers that are not the next ones, as after links were removed."""
+    following = dict.fromkeys((node.name for node in plan.nodes), 0)
+    found: dict[int, Attributes] = {}
+    for key, link in enumerate(plan.links):
+        for end in link.ends:
+            number = interfaces[end].index - FIRST_INDEX
+            if number != following[end[0]]:
+                found.setdefault(key, {"interfaces": {}})["interfaces"][end[0]] = [number]
+            following[end[0]] = max(following[end[0]], number + 1)
+    return found
 
 
 def _graph_attributes(plan: Plan) -> Attributes:
@@ -121,7 +138,7 @@ def _link_attributes(
     macs = {
         node: [one.mac]
         for (node, _), one in zip(link.ends, ends, strict=True)
-        if one.mac != mac_of(rank[node] + 1, one.index - 2)
+        if one.mac != mac_of(rank[node] + 1, one.index - FIRST_INDEX)
     }
     return {**found, "macs": macs} if macs else found
 

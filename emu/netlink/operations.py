@@ -41,7 +41,7 @@ _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 4, 5, 9
 #: A ring of switches: the least times, in hundredths of a second, that the kernel acts on; it heals in 4
 #: to 10 s. With the numbers of the attributes, IFLA_BR_FORWARD_DELAY and so on.
-_TREE = (
+TREE = (
     ("forward_delay", 1, 200),
     ("hello_time", 2, 100),
     ("max_age", 3, 600),
@@ -193,11 +193,11 @@ class CreateBridge(Request):
     spanning_tree: bool
 
     def commands(self) -> tuple[str, ...]:
-        words = "".join(f" {word} {value}" for word, _, value in _TREE) if self.spanning_tree else ""
+        words = "".join(f" {word} {value}" for word, _, value in TREE) if self.spanning_tree else ""
         return self._ip(f"link add {self.name} type bridge{words}")
 
     def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
-        tree = b"".join(number(kind, value) for _, kind, value in _TREE) if self.spanning_tree else b""
+        tree = b"".join(number(kind, value) for _, kind, value in TREE) if self.spanning_tree else b""
         body = link(self.index) + text(_IFLA_IFNAME, self.name) + _info("bridge", tree)
         return message(NEWLINK, _new(acknowledge), sequence, body)
 
@@ -367,7 +367,7 @@ def _ups(node: NodePlan) -> list[Request]:
 
 
 def _switch_operations(node: NodePlan) -> list[Request]:
-    name, index = BRIDGE, len(node.interfaces) + 2
+    name, index = BRIDGE, max((one.index for one in node.interfaces), default=1) + 1
     return [
         CreateBridge(node.name, name, index, node.spanning_tree),
         *(Enslave(node.name, one.name, one.index, name, index) for one in node.interfaces),

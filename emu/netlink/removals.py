@@ -16,6 +16,7 @@ from .messages import (
     DELROUTE,
     FAMILY,
     NEWADDR,
+    NEWLINK,
     NEWROUTE,
     NEXT_HOP,
     REPLACE,
@@ -26,12 +27,13 @@ from .messages import (
     message,
     number,
 )  # fmt: skip
-from .operations import Request
+from .operations import TREE, Request
 from .present import METRIC, Hop
 
 # include/uapi/linux/rtnetlink.h and if_addr.h
 _DST, _OIF, _GATEWAY, _PRIORITY, _MULTIPATH = 1, 4, 5, 6, 9
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_LINKINFO, _INFO_KIND, _INFO_DATA = 18, 1, 2
 _MAIN_TABLE, _BOOT, _UNIVERSE, _NOWHERE, _UNICAST, _UNREACHABLE = 254, 3, 0, 255, 1, 7
 
 
@@ -134,6 +136,27 @@ class DeleteLink(_Single):
 
     def _message(self) -> tuple[int, int, bytes]:
         return DELLINK, 0, link(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBridge(_Single):
+    """Make a switch agree with others on the links to leave unused, or stop it."""
+
+    name: str
+    index: int
+    spanning_tree: bool
+
+    def commands(self) -> tuple[str, ...]:
+        words = "".join(f" {word} {value}" for word, _, value in self._values())
+        return self._ip(f"link set {self.name} type bridge{words}")
+
+    def _message(self) -> tuple[int, int, bytes]:
+        values = b"".join(number(kind, value) for _, kind, value in self._values())
+        info = attribute(_INFO_KIND, b"bridge") + attribute(_INFO_DATA, values)
+        return NEWLINK, 0, link(self.index) + attribute(_LINKINFO, info)
+
+    def _values(self) -> tuple[tuple[str, int, int], ...]:
+        return TREE if self.spanning_tree else ((*TREE[-1][:2], 0),)
 
 
 def _target(route: Route) -> str:

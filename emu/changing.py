@@ -1,0 +1,223 @@
+"""Changing a running network from one plan to another: all of the difference, or nothing of it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .attributes import Kind
+from .build import await_rings, create_namespaces, hosts_file, requests_for, write_settings
+from .changes import Changes, Used
+from .connection import Sandbox
+from .errors import EmuError, KernelError, UsageError
+from .netlink.delivery import send
+from .netlink.operations import (
+    BRIDGE,
+    AddAltname,
+    Enslave,
+    Request,
+    SetUp,
+    WriteSetting,
+    address_operations,
+    link_operations,
+    up_operations,
+)
+from .netlink.present import NodeState, read_states
+from .netlink.readiness import await_interfaces
+from .netlink.removals import ChangeBridge, DeleteLink
+from .pins import link_name
+from .plan import LinkPlan, NodePlan, Plan
+from .reroute import difference
+from .routes import RouteTable
+
+if TYPE_CHECKING:
+    from .network import Network
+
+#: How often to begin anew when others change the network meanwhile.
+_ATTEMPTS = 3
+#: How long new links may take until they carry packets, in seconds.
+_READY = 2.0
+
+States = Mapping[str, NodeState]
+
+
+def change(network: Network, attempt: str, make: Callable[[Changes, Plan, Used], Plan]) -> None:
+    """Change a running network to the plan that `make` returns of its present one.
+
+    Args:
+        network: the network, whose plan is the new one afterwards.
+        attempt: what is being done, for errors.
+        make: gets what changes plans, the plan, and which numbers interfaces have in the kernel.
+
+    Raises:
+        EmuError: it cannot be done, or the kernel refused something; the network is as before.
+    """
+    changes = Changes(network.plugins.addressing, network.plugins.routes)
+    for _ in range(_ATTEMPTS):
+        network.refresh()
+        old, sandbox = network.plan, network.sandbox
+        states = read_states(sandbox, [node.name for node in old.nodes], ())
+        new = make(changes, old, {name: state.links.keys() for name, state in states.items()})
+        if network.replace_plan(new):
+            try:
+                _carry_out(sandbox, old, new)
+            except BaseException:
+                with contextlib.suppress(EmuError, OSError):
+                    _carry_out(sandbox, new, old)
+                network.replace_plan(old)
+                raise
+            return
+    raise EmuError(f"{attempt}: others change the network at the same time; try again")
+
+
+def add_link(network: Network, first: str, second: str, attributes: Mapping[str, Any]) -> None:
+    """Add a link to a running network; see `emu.Network.add_link`."""
+
+    def make(changes: Changes, plan: Plan, used: Used) -> Plan:
+        return changes.add_link(plan, first, second, attributes, used)
+
+    change(network, f"add {link_name(first, second)}", make)
+
+
+def remove_link(network: Network, first: str, second: str | None) -> None:
+    """Remove a link from a running network; see `emu.Network.remove_link`."""
+    if second is None:
+        attempt = f"remove the link of {first}"
+    else:
+        first, second = network[first].name, network[second].name
+        attempt = f"remove {link_name(first, second)}"
+
+    def make(changes: Changes, plan: Plan, _: Used) -> Plan:
+        return changes.remove_link(plan, _number_of(plan, first, second, attempt))
+
+    change(network, attempt, make)
+
+
+def _number_of(plan: Plan, first: str, second: str | None, attempt: str) -> int:
+    """Return the number of the link between two nodes, or of an interface."""
+    if second is None:
+        named = {
+            (node.name, one.name)
+            for node in plan.nodes for one in node.interfaces if first in (one.name, one.altname)
+        }  # fmt: skip
+        found = [number for number, link in enumerate(plan.links) if not named.isdisjoint(link.ends)]
+        if len(found) != 1:
+            reason = "several nodes have such an interface" if found else "there is no such interface"
+            raise UsageError(f"{attempt}: {reason}; 'links' shows them")
+    else:
+        found = [
+            number for number, link in enumerate(plan.links)
+            if {node for node, _ in link.ends} == {first, second}
+        ]  # fmt: skip
+        if len(found) != 1:
+            reason = f"there are {len(found)}; name an interface of one" if found else "there is none"
+            raise UsageError(f"{attempt}: {reason}; 'links' shows them")
+    return found[0]
+
+
+def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
+    """Do what leads from one plan to the other; what is done already, or half done, is no obstacle."""
+    answer = sandbox.ask("names").message
+    namespaces = dict(zip(answer["names"], answer["namespaces"], strict=True))
+    wanted = {node.name for node in new.nodes}
+    added = [node for node in new.nodes if node.name not in namespaces]
+    namespaces |= create_namespaces(sandbox, [node.name for node in added])
+    write_settings(sandbox, added)
+    states = read_states(sandbox, [node.name for node in new.nodes], ())
+    # Bridges have to know of a ring before the link that closes it is up, and until it is gone.
+    send(sandbox, list(_changed_bridges(old, new, states, ring=True)), {})
+    _add_links(sandbox, new, states, namespaces, {node.name for node in added})
+    there = {link.ends for link in new.links}
+    send(sandbox, [_removal(old, link) for link in old.links if link.ends not in there], {})
+    send(sandbox, list(_changed_bridges(old, new, states, ring=False)), {})
+    sandbox.ask("remove", names=[name for name in namespaces if name not in wanted])
+    _write_changed_settings(sandbox, old, new)
+    _route(sandbox, old, new)
+    sandbox.ask("write", hosts_file(new).encode(), path="/run/emu/hosts")
+    await_rings(sandbox, new)
+
+
+def _changed_bridges(old: Plan, new: Plan, states: States, ring: bool) -> Iterator[Request]:
+    """Yield what tells switches that they are on a ring now, or no longer."""
+    before = {node.name: node.spanning_tree for node in old.nodes}
+    for node in new.nodes:
+        bridge = _bridge(states[node.name])
+        changed = before.get(node.name, node.spanning_tree) != node.spanning_tree
+        if changed and node.spanning_tree is ring and bridge is not None:
+            yield ChangeBridge(node.name, BRIDGE, bridge, node.spanning_tree)
+
+
+def _bridge(state: NodeState) -> int | None:
+    """Return the number of a switch's bridge."""
+    return next((index for index, link in state.links.items() if link.name == BRIDGE), None)
+
+
+def _add_links(
+    sandbox: Sandbox, new: Plan, states: States, namespaces: Mapping[str, int], added: set[str]
+) -> None:
+    """Make the links that are not there, set them up, and give them their addresses."""
+    nodes = [_missing(node, states[node.name], node.name in added) for node in new.nodes]
+    absent = {(node.name, one.name) for node in nodes for one in node.interfaces}
+    links = tuple(link for link in new.links if link.ends[0] in absent and link.ends[1] in absent)
+    send(sandbox, link_operations(dataclasses.replace(new, links=links)), namespaces)
+    fresh = dataclasses.replace(new, nodes=tuple(node for node in nodes if node.name in added), links=links)
+    send(sandbox, up_operations(fresh), namespaces)
+    for node in nodes:
+        if node.name not in added:
+            send(sandbox, list(_grown(node, states[node.name])), namespaces)
+    part = dataclasses.replace(new, nodes=tuple(nodes), links=links)
+    late = {node.name: [one.index for one in node.interfaces] for node in nodes if node.interfaces}
+    await_interfaces(sandbox, late, time.monotonic() + _READY)
+    send(sandbox, address_operations(part), namespaces)
+    send(sandbox, requests_for(sandbox, part, "shaping"), namespaces)
+
+
+def _missing(node: NodePlan, state: NodeState, added: bool) -> NodePlan:
+    """Return a node with only what the kernel lacks of it."""
+    interfaces = tuple(one for one in node.interfaces if one.index not in state.links)
+    return dataclasses.replace(node, interfaces=interfaces, loopback=node.loopback if added else ())
+
+
+def _grown(node: NodePlan, state: NodeState) -> Iterator[Request]:
+    """Yield what sets the new interfaces of a node up that was there before."""
+    bridge = _bridge(state)
+    for one in node.interfaces:
+        if one.altname:
+            yield AddAltname(node.name, one.name, one.index, one.altname)
+        if bridge is not None and node.kind is Kind.SWITCH:
+            yield Enslave(node.name, one.name, one.index, BRIDGE, bridge)
+        yield SetUp(node.name, one.name, one.index)
+
+
+def _removal(plan: Plan, link: LinkPlan) -> Request:
+    """Return what takes a link away, by its first end."""
+    node, name = link.ends[0]
+    index = next(one.index for one in plan.node(node).interfaces if one.name == name)
+    return DeleteLink(node, name, index)
+
+
+def _write_changed_settings(sandbox: Sandbox, old: Plan, new: Plan) -> None:
+    """Write what nodes have differently now: the largest number of hops follows the network's size."""
+    before = {node.name: dict(node.settings) for node in old.nodes}
+    writes: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for node in new.nodes:
+        known = before.get(node.name, dict(node.settings))
+        if differing := tuple(pair for pair in node.settings if known.get(pair[0]) != pair[1]):
+            writes.setdefault(differing, []).append(node.name)
+    for settings, names in writes.items():
+        for node, key, number in sandbox.ask("sysctl", nodes=names, settings=settings).message["refused"]:
+            raise KernelError(WriteSetting(node, key, dict(settings)[key]).commands()[0], node, number)
+
+
+def _route(sandbox: Sandbox, old: Plan, new: Plan) -> None:
+    """Make the routes of one plan those of the other."""
+    before = {node.name: node.routes for node in old.nodes}
+    states = read_states(sandbox, [node.name for node in new.nodes], new.families)
+    operations: Sequence[Request] = [
+        one for node in new.nodes
+        for one in difference(node, before.get(node.name, RouteTable()), node.routes, states[node.name])
+    ]  # fmt: skip
+    send(sandbox, operations, {})

@@ -1,0 +1,120 @@
+"""`add`, `remove` and `save`: change the network while it runs, and keep what it has become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.prompt.session import Session
+
+
+@click.group()
+def add() -> None:
+    """Add a node or a link: add node NAME, add link A B.
+
+    Addresses and routes follow; what exists keeps its names, numbers and addresses, and programs go on.
+
+    \b
+    emu> add node HOST3
+    emu> add link HOST3 ROUTER prefix=203.0.113.0/24
+    """
+
+
+@add.command("node")
+@click.argument("name")
+@click.argument("attributes", nargs=-1, metavar="[ATTRIBUTE=VALUE]…")
+@click.pass_obj
+def add_node(session: Session, name: str, attributes: tuple[str, ...]) -> None:
+    """Add a node. Without a kind it is a host, and stays one however many links it gets.
+
+    \b
+    emu> add node HOST3
+    emu> add node SWITCH1 kind=switch
+    """
+    click.echo(session.network.add_node(name, **_attributes(attributes)))
+
+
+@add.command("link")
+@click.argument("first")
+@click.argument("second")
+@click.argument("attributes", nargs=-1, metavar="[ATTRIBUTE=VALUE]…")
+@click.pass_obj
+def add_link(session: Session, first: str, second: str, attributes: tuple[str, ...]) -> None:
+    """Add a link between two nodes, with the attributes that links have in a topology.
+
+    \b
+    emu> add node HOST3
+    emu> add link HOST3 ROUTER prefix=203.0.113.0/24 weight=2
+    """
+    session.network.add_link(first, second, **_attributes(attributes))
+
+
+@click.group()
+def remove() -> None:
+    """Remove a node or a link: remove node NAME, remove link A B.
+
+    \b
+    emu> remove link HOST1 ROUTER
+    emu> remove node HOST1
+    """
+
+
+@remove.command("node")
+@click.argument("name")
+@click.pass_obj
+def remove_node(session: Session, name: str) -> None:
+    """Remove a node and its links; its programs are killed.
+
+    \b
+    emu> remove node HOST1
+    """
+    session.network.remove_node(name)
+
+
+@remove.command("link")
+@click.argument("first")
+@click.argument("second", required=False)
+@click.pass_obj
+def remove_link(session: Session, first: str, second: str | None) -> None:
+    """Remove the link between two nodes; of parallel ones, that of an interface.
+
+    \b
+    emu> remove link HOST1 ROUTER
+    emu> remove link HOST2-veth0
+    """
+    session.network.remove_link(first, second)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@click.pass_obj
+def save(session: Session, path: Path) -> None:
+    """Write the network as it is now to a .yaml or .json file, which emu run builds again.
+
+    \b
+    emu> save lab.yaml
+    """
+    session.network.save(path)
+    click.echo(f"written: {path}")
+
+
+def _attributes(words: tuple[str, ...]) -> dict[str, str]:
+    """Return the attributes that words such as `weight=2` give."""
+    pairs = [word.partition("=") for word in words]
+    for name, equals, _ in pairs:
+        if not equals or not name:
+            raise emu.UsageError(f"an attribute looks like weight=2, not {name}")
+    return {name: value for name, _, value in pairs}
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the commands."""
+    for command in (add, remove, save):
+        register(command)
