@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 #: How many nodes, and up to how many of them each contender takes part.
 SIZES = (100, 400, 1000, 4000)
 _LARGEST = {mininet_line: 400, ip_line: 1000}
-_PHASES = (
-    "plan", "sandbox", "namespaces", "settings", "links", "interfaces", "addresses", "routes", "document",
-)  # fmt: skip
 
 Runs = dict[tuple[str, int], list[Built]]
 
@@ -93,19 +90,18 @@ def _across_sizes(what: str, runs: Runs) -> Iterator[str]:
 
 def _phases(runs: Runs, sizes: tuple[int, ...]) -> Table:
     """Return what the time of building goes into, for emu and the floor."""
+    phases = [phase for phase in runs["emu", sizes[0]][0].seconds if phase not in ("plan", "total")]
     table = Table("What it goes into", [
-        ("nodes", ""), ("", ""), *((phase, "ms") for phase in (*_PHASES, "total"))
-    ], notes=["The floor sets interfaces up and adds default routes along with addresses."])  # fmt: skip
-    for nodes in sizes:
-        for name in ("emu", "floor in C"):
-            built = runs.get((name, nodes), [])
-            row: list[Figure] = [
-                median(one.seconds[phase] for one in built) if phase in built[0].seconds else None
-                for phase in (*_PHASES, "total")
-            ] if built else []  # fmt: skip
-            if row:
-                table.rows.append([nodes, name, *row])
+        ("nodes", ""), ("", ""), *((phase, "ms") for phase in (*phases, "total"))
+    ], notes=["The floor sets interfaces up, and adds default routes, along with addresses."])  # fmt: skip
+    for (name, nodes), built in sorted(runs.items(), key=lambda item: item[0][1]):
+        if name in ("emu", "floor in C"):
+            table.rows.append([nodes, name, *(_phase(built, phase) for phase in (*phases, "total"))])
     return table
+
+
+def _phase(built: list[Built], phase: str) -> Figure:
+    return median(one.seconds[phase] for one in built) if phase in built[0].seconds else None
 
 
 def _memory(runs: Runs, sizes: tuple[int, ...]) -> Table:
@@ -122,5 +118,6 @@ def _memory(runs: Runs, sizes: tuple[int, ...]) -> Table:
             kernel = [one.kernel_memory for one in built]
             ours = [one.kernel_memory for one in runs["emu", nodes]]
             user = round(median(one.user_memory for one in built))
-            table.rows.append([nodes, name, user, median(kernel) / nodes, ratio(ours, kernel)])
+            compared = ratio(ours, kernel) if min(kernel) > 0 else None  # few nodes drown in the rest
+            table.rows.append([nodes, name, user, median(kernel) / nodes, compared])
     return table

@@ -60,7 +60,8 @@ def _ask(network: emu.Network, count: int) -> str:
     """Ping from every so many nodes the node at the other end of its first link."""
     answered = asked = 0
     for node in list(network)[:: max(1, len(network) // count)]:
-        target = network[node.interfaces[0].peer[0]].plan.addresses[0].ip
+        peer, name = node.interfaces[0].peer
+        target = next(one for one in network[peer].interfaces if one.name == name).addresses[0].ip
         done = node.run(["ping", "-c", "1", "-W", "5", str(target)], stdout=subprocess.DEVNULL)
         asked, answered = asked + 1, answered + (done.returncode == 0)
     return f"{answered} of {asked}"

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from emu.routes import Route
 
 
-def line(routers: int, families: tuple[int, ...] = (4,)) -> nx.Graph:
-    """Return the graph: R0, R1 … in a line, H0 at R0 and so on, prefixes as narrow as they can be."""
+def line(routers: int, families: tuple[int, ...] = (4,), routes: str = "hosts") -> nx.Graph:
+    """Return the graph: R0, R1 … in a line, H0 at R0 and so on, prefixes as narrow as they can be.
+
+    Hosts have their default routes; there are no others.
+    """
     import networkx as nx
 
-    graph: nx.Graph = nx.Graph(name="line", families=families, packed=True)
+    graph: nx.Graph = nx.Graph(name="line", families=families, packed=True, routes=routes)
     for number in range(routers):
         graph.add_node(f"R{number}", kind="router")
         graph.add_node(f"H{number}", kind="host")
@@ -32,10 +35,7 @@ def line(routers: int, families: tuple[int, ...] = (4,)) -> nx.Graph:
 
 
 class HostRoutes:
-    """A plugin: every host a default route, every router none, or with `full` one to each host's segment."""
-
-    def __init__(self, full: bool) -> None:
-        self.full = full
+    """A plugin: every host has a default route, every router a route to each other router's host."""
 
     @emu.hookimpl
     def emu_compute_routes(self, topology: Topology, addressing: Addressing) -> dict[str, tuple[Route, ...]]:
@@ -54,15 +54,14 @@ class HostRoutes:
         routes: dict[str, tuple[Route, ...]] = {
             f"H{number}": (Route(None, (hop(own[f"H{number}"][0]),)),) for number in range(count)
         }
-        if self.full:
-            segments = [addressing.addresses[own[f"H{number}"][0]][0].network for number in range(count)]
-            for number in range(count):
-                interfaces = own[f"R{number}"]
-                left, right = (hop(interfaces[0]),), (hop(interfaces[-1]),)
-                routes[f"R{number}"] = tuple(
-                    Route(segment, left if other < number else right)
-                    for other, segment in enumerate(segments) if other != number
-                )  # fmt: skip
+        segments = [addressing.addresses[own[f"H{number}"][0]][0].network for number in range(count)]
+        for number in range(count):
+            interfaces = own[f"R{number}"]
+            left, right = (hop(interfaces[0]),), (hop(interfaces[-1]),)
+            routes[f"R{number}"] = tuple(
+                Route(segment, left if other < number else right)
+                for other, segment in enumerate(segments) if other != number
+            )  # fmt: skip
         return routes
 
 
@@ -71,7 +70,8 @@ def main(words: list[str]) -> None:
     from emu.plugin_manager import default_plugins
 
     plugins = default_plugins()
-    plugins.manager.register(HostRoutes(full="--routes" in words))
+    if "--routes" in words:
+        plugins.manager.register(HostRoutes())
     with emu.Network(line(2), plugins=plugins):
         pass  # what is loaded when it is first needed, is loaded now
     graph = line(int(words[-1]))

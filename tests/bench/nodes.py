@@ -54,7 +54,7 @@ def _ipv6(routers: int, rounds: int, namespaces: Namespaces) -> Table:
     if lacking("ping"):
         table.notes.append("With emu's own `ping`: there is none here.")
     for _ in range(rounds):
-        with emu.Network(line(routers, families=(4, 6))) as network:
+        with emu.Network(line(routers, families=(4, 6), routes="compressed")) as network:
             sent = max(
                 phase.begun + (phase.seconds or 0.0) for phase in network.progress.phases
                 if phase.name in ("interfaces", "addresses", "routes")
