@@ -14,7 +14,7 @@ from ..shaping.model import Distribution, Loss, Queue, Shaping, Slot, limit_in
 from ..shaping.queues import DISCIPLINES, FLAG, RATE, TIME
 from ..shaping.tables import table_of
 from ..shaping.text import queue_options
-from ..shaping.units import show_chance, show_rate, show_size, show_time
+from ..shaping.units import LARGEST_RATE, show_chance, show_rate, show_time
 from .messages import NESTED, attribute, number
 
 _MOST = 2**32 - 1
@@ -37,8 +37,6 @@ _RED_KNOWN_FLAGS = 0xF
 _WIDE, _NARROW = {("cake", 2)}, {("fq", 15)}
 #: Times that the kernel takes in ns, where others are in µs.
 _NANOSECONDS = {("fq", "timer_slack")}
-#: What a delay line without a delay takes: netem then lets go of the sender's socket.
-LEAST_DELAY = TICK
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,7 @@ class Pace:
         found = _NETEM.pack(0, self.limit, 0, 0, 0, 0)
         if self.rate is None and not self.again:
             return found
-        speed = (self.rate or 0) // 8
-        found += attribute(_RATE64, struct.pack("=Q", speed)) if speed > _MOST else b""
-        return found + attribute(_RATE, struct.pack("=IiIi", min(speed, _MOST), 0, 0, 0))
+        return found + _pace(self.rate or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +72,13 @@ class Netem:
     """The delay line: what happens to packets on their way (tc-netem(8)).
 
     `limit` is how many packets may be on their way at once. A change of a running one has to say what is
-    no more (`again`): the kernel keeps what is not mentioned.
+    no more (`again`): the kernel keeps what is not mentioned. Where nothing above has a rate (`first`), and
+    there is no delay, one of 1 Tbit/s makes netem let go of the sender's socket.
     """
 
     shaping: Shaping
     limit: int
+    first: bool = False
     again: bool = False
 
     kind = "netem"
@@ -88,7 +86,7 @@ class Netem:
     def words(self) -> list[str]:
         """Return the options as tc takes them."""
         one = self.shaping
-        words = ["limit", str(self.limit), "delay", show_time(one.delay or LEAST_DELAY)]
+        words = ["limit", str(self.limit), *(["delay", show_time(one.delay)] if one.delay else [])]
         if one.jitter:
             words.append(show_time(one.jitter))
             words += [show_chance(one.delay_correlation)] if one.delay_correlation else []
@@ -105,12 +103,13 @@ class Netem:
                 words += [show_chance(chance.correlation)] if chance.correlation else []
         words += ["gap", str(one.reorder.gap)] if one.reorder else []
         words += _slot_words(one.slot) if one.slot else []
+        words += ["rate", show_rate(LARGEST_RATE)] if self.first and not one.delay else []
         return words + (["seed", str(one.seed)] if one.seed is not None else [])
 
     def options(self) -> bytes:
         """Return the options as the kernel takes them."""
         one = self.shaping
-        delay = one.delay or LEAST_DELAY
+        delay = one.delay
         random = one.loss.chances if one.loss and one.loss.model == "random" else (0.0, 0.0)
         duplicate = _share(one.duplicate.chance) if one.duplicate else 0
         gap = one.reorder.gap if one.reorder else 0
@@ -120,6 +119,7 @@ class Netem:
             self._chances(random[1]),
             _slot(one.slot) if one.slot else attribute(_SLOT, bytes(40)) if self.again else b"",
             _model(one.loss) if one.loss else b"",
+            _pace(0 if one.delay else LARGEST_RATE) if self.first and (self.again or not one.delay) else b"",
             attribute(_LATENCY64, struct.pack("=q", delay)) if delay % TICK or delay // TICK > _MOST else b"",
             _jitter64(one.jitter),
             self._distributions(),
@@ -171,7 +171,8 @@ class Tbf:
         """Return the options as the kernel takes them."""
         speed = self.rate // 8
         spec = _RATESPEC.pack(3, _ETHERNET, 0, -1, 0, min(speed, _MOST))
-        buffer = min(self.burst * 10**9 // speed // TICK, _MOST)
+        # Kernels since 3.13 take the burst, and compute this themselves.
+        buffer = min(_ticks(self.burst, min(self.rate, _MOST * 8)), _MOST)
         parms = spec + bytes(_RATESPEC.size) + struct.pack("=3I", self.limit, buffer, 0)
         wide = attribute(_TBF_RATE64, struct.pack("=Q", speed)) if speed > _MOST else b""
         return attribute(_TBF_PARMS, parms) + wide + number(_TBF_BURST, self.burst)
@@ -200,8 +201,8 @@ class Waiting:
             red = _Red.of(self)
             given = dict(self.queue.options)
             filled = {
-                "min": show_size(red.low),
-                "max": show_size(red.high),
+                "min": str(red.low),
+                "max": str(red.high),
                 "avpkt": f"{red.packet}b",
                 "burst": str(red.burst),
             }
@@ -292,10 +293,22 @@ class _Red:
 
     def _idle(self, weight: int) -> tuple[int, bytes]:
         """Return how the average decays while nothing arrives: a table, and the time of its steps."""
-        each = self.packet * 8 * 10**9 / self.rate / TICK
+        each = max(_ticks(self.packet, self.rate), 1)
         decay = -math.log(1 - 2.0**-weight) / each
         cell = next((i for i in range(32) if 31 / decay / 2**i < 512), 31)
         return cell, bytes([0, *(min(int((i << cell) * decay), 31) for i in range(1, 255)), 31])
+
+
+def _pace(rate: int) -> bytes:
+    """Return a rate of netem's, struct tc_netem_rate, of which only the rate is used; 0 is none."""
+    speed = rate // 8
+    wide = attribute(_RATE64, struct.pack("=Q", speed)) if speed > _MOST else b""
+    return wide + attribute(_RATE, struct.pack("=IiIi", min(speed, _MOST), 0, 0, 0))
+
+
+def _ticks(size: int, rate: int) -> int:
+    """Return how long a size takes at a rate, as tc counts: whole µs, in units of 64 ns."""
+    return size * 8 * 10**6 // rate * 1000 // TICK
 
 
 def _share(chance: float) -> int:
@@ -351,6 +364,6 @@ def waiting_for(shaping: Shaping) -> Waiting:
     """Return the queue in front of the rate, with its limit in its own unit."""
     queue = shaping.queue or Queue()
     if queue.kind == "fifo":  # the kind that counts what the limit does
-        packets = shaping.limit is not None and shaping.limit.unit == "packets"
+        packets = shaping.limit is None or shaping.limit.unit == "packets"
         queue = Queue("pfifo" if packets else "bfifo")
     return Waiting(queue, limit_in(shaping, DISCIPLINES[queue.kind].unit), shaping.rate)

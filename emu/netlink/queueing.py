@@ -153,7 +153,7 @@ def layers_of(shaping: Shaping | None, netem: bool = True) -> tuple[Layer, ...]:
         )
     found: list[Layer] = []
     if netem or shaping.impairs:
-        found.append(Layer(Netem(shaping.on_the_way, _ON_THE_WAY), WAY, 0))
+        found.append(Layer(Netem(shaping.on_the_way, _ON_THE_WAY, first=True), WAY, 0))
     if shaping.rate is None and shaping.queue is None:
         return tuple(found)
     waiting = waiting_for(shaping)

@@ -1,0 +1,177 @@
+"""What shapes links is what `tc` sends for the commands that are printed for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import emu
+from emu.netlink.messages import HEADER
+from emu.netlink.operations import Request, SetUp, operations_for
+from emu.netlink.queueing import (
+    Place,
+    RemoveDiscipline,
+    SetDiscipline,
+    SetLimits,
+    changes,
+    layers_of,
+    needs_of,
+    shaping_operations,
+)
+from emu.plan import Plan
+from emu.shaping import Shaping
+from emu.topologies.two_segment import two_segment
+
+from .shaped import requests, shaping
+
+#: What iproute2 6.1.0 sent on x86-64 for each of the commands, with its sequence number set to zero and
+#: without the tables of rates (TCA_TBF_RTAB). Captured by
+#:     strace -e trace=sendmsg -e write=all COMMAND
+#: in a namespace A with the interface A-veth0, which has the number 2.
+CAPTURED: dict[str, str] = json.loads(Path(__file__).with_name("golden").joinpath("tc.json").read_text())
+PLACE = Place("A", "A-veth0", 2)
+
+
+def command(request: Request) -> str:
+    (line,) = request.commands()
+    return line
+
+
+def parts(data: bytes, start: int, nested: bool = True) -> list[Any]:
+    """Return a message's attributes, sorted, with those of TCA_OPTIONS taken apart where it holds some."""
+    found = []
+    while start + 4 <= len(data):
+        size, kind = (int.from_bytes(data[start + at : start + at + 2], "little") for at in (0, 2))
+        value: Any = data[start + 4 : start + size]
+        if kind == 2 and nested and len(value) > 4:
+            fixed = 24 if b"netem" in data else 0
+            value = b"sfq" in data or (value[:fixed], parts(value, fixed, nested=False))
+        found.append((kind, value))
+        start += (size + 3) & ~3
+    return sorted(found)
+
+
+@pytest.mark.parametrize("request_", requests(), ids=command)
+def test_messages_are_those_of_the_tc_command_but_for_the_order_of_options(request_: Request) -> None:
+    ours, theirs = request_.encode(0, {}, acknowledge=True), bytes.fromhex(CAPTURED[command(request_)])
+    assert len(ours) == len(theirs)
+    assert ours == theirs or (ours[:36], parts(ours, 36)) == (theirs[:36], parts(theirs, 36))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kinds"),
+    [
+        ({}, []),
+        ({"mtu": 9000}, []),
+        ({"rate": "10mbit"}, ["netem"]),
+        ({"delay": "10ms"}, ["netem", "netem"]),
+        ({"rate": "10mbit", "delay": "10ms", "loss": "1%"}, ["netem", "netem"]),
+        ({"rate": "10mbit", "queue": "fq_codel"}, ["netem", "tbf", "fq_codel"]),
+        ({"rate": "10mbit", "queue": "bfifo", "limit": "64kb"}, ["netem", "tbf", "bfifo"]),
+        ({"rate": "10mbit", "delay": "1ms", "duplicate": "1%"}, ["netem", "tbf", "pfifo"]),
+        ({"queue": "fq"}, ["netem", "fq"]),
+    ],
+)  # fmt: skip
+def test_what_stands_below_what(attributes: dict[str, Any], kinds: list[str]) -> None:
+    layers = layers_of(shaping(**attributes))
+    assert [layer.discipline.kind for layer in layers] == kinds
+    assert [layer.parent for layer in layers] == [0, *(layer.major for layer in layers)][: len(layers)]
+
+
+def test_a_rate_does_without_netem() -> None:
+    layers = layers_of(shaping(rate="10mbit", limit=50), netem=False)
+    assert [layer.discipline.words() for layer in layers] == [
+        ["rate", "10mbit", "burst", "5000b", "limit", "50b"], ["limit", "50"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"rate": "10mbit"}, {"rate": "1mbit"}),
+        ({"rate": "10mbit"}, {"rate": "10mbit", "delay": "50ms", "loss": "1%"}),
+        ({"rate": "10mbit", "delay": "50ms"}, {"rate": "10mbit"}),
+        ({"delay": "50ms"}, {"delay": "50ms", "rate": "1mbit", "limit": 10}),
+        ({"rate": "10mbit", "delay": "50ms"}, {}),
+        ({"rate": "10mbit", "queue": "fq_codel"}, {"rate": "5mbit", "delay": "9ms", "queue": "fq_codel ecn"}),
+        ({"delay": "5ms", "jitter": "1ms", "loss": "gemodel 1% 5%"}, {"delay": "5ms", "loss": "2%"}),
+    ],
+)
+def test_changes_are_made_in_place(old: dict[str, Any], new: dict[str, Any]) -> None:
+    found = changes(PLACE, shaping(**old), shaping(**new))
+    assert found
+    for one in found:
+        assert isinstance(one, SetDiscipline)
+        flags = HEADER.unpack_from(one.encode(0, {}, acknowledge=False))[2]
+        assert flags == 0x501  # NLM_F_REQUEST, NLM_F_REPLACE, NLM_F_CREATE
+    handles = {layer.major for layer in layers_of(shaping(**old))}
+    assert {one.layer.major for one in found if isinstance(one, SetDiscipline)} <= handles | {1, 2}
+
+
+def test_what_does_not_change_is_not_touched() -> None:
+    same = shaping(rate="10mbit", delay="50ms", queue="fq_codel")
+    assert changes(PLACE, same, same) == []
+    other = shaping(rate="10mbit", delay="60ms", queue="fq_codel", limit=63)
+    assert [one.layer.major for one in changes(PLACE, same, other) if isinstance(one, SetDiscipline)][:1] == [
+        2
+    ]
+
+
+def test_a_queue_of_another_kind_is_a_new_one() -> None:
+    found = changes(PLACE, shaping(rate="1mbit", queue="red"), shaping(rate="1mbit", queue="fq_codel"))
+    removed = next(one for one in found if isinstance(one, RemoveDiscipline))
+    assert command(removed) == "tc -n A qdisc del dev A-veth0 parent 3:1 handle 4:"
+    assert found.index(removed) < len(found) - 1
+
+
+def test_a_change_says_what_is_no_more() -> None:
+    """The kernel keeps correlations, corruption, reordering and slots that a change does not mention."""
+    before = shaping(delay="5ms", corrupt="1%", reorder="1%", slot="1ms", jitter="1ms", distribution="normal")
+    (change,) = changes(PLACE, before, shaping(delay="5ms", jitter="1ms"))
+    options = dict(
+        next(value for kind, value in parts(change.encode(0, {}, acknowledge=False), 36) if kind == 2)[1]
+    )
+    assert [options[kind] for kind in (1, 3, 4, 12)] == [bytes(12), bytes(8), bytes(8), bytes(40)]
+    assert len(options[2]) == 2 * 4096  # a uniform table in the place of the normal one
+
+
+def shaped_plan(**attributes: Any) -> Plan:
+    graph = two_segment()
+    graph.edges["HOST1", "ROUTER"].update(attributes)
+    return emu.plan_for(graph)
+
+
+def test_an_unshaped_network_has_no_queue_disciplines_and_keeps_its_offloads() -> None:
+    assert shaping_operations(shaped_plan()) == []
+    assert shaping_operations(shaped_plan(mtu=9000)) == [
+        SetLimits("HOST1", "HOST1-veth0", 2, 9000, None), SetLimits("ROUTER", "ROUTER-veth0", 2, 9000, None),
+    ]  # fmt: skip
+
+
+def test_beside_a_shaped_link_tcp_sends_single_segments() -> None:
+    plan = shaped_plan(delay="10ms")
+    limited = {
+        one.name for one in shaping_operations(plan) if isinstance(one, SetLimits) and one.segments == 1
+    }
+    assert limited == {"HOST1-veth0", "ROUTER-veth0", "ROUTER-veth1", "HOST2-veth0"}
+
+
+def test_links_are_shaped_before_they_are_up() -> None:
+    operations = operations_for(shaped_plan(rate={"HOST1": "1mbit"}, delay="10ms"))
+    shaped = max(index for index, one in enumerate(operations) if isinstance(one, SetDiscipline))
+    assert shaped < min(index for index, one in enumerate(operations) if isinstance(one, SetUp))
+
+
+def test_what_is_asked_of_the_kernel() -> None:
+    plan = shaped_plan(rate={"HOST1": "1mbit"}, delay={"ROUTER": "10ms"}, queue={"HOST1": "fq_codel"})
+    assert {(one.feature, one.purpose, one.place) for one in needs_of(plan)} == {
+        ("tbf", "rate", "HOST1-veth0 in HOST1"), ("fq_codel", "queue", "HOST1-veth0 in HOST1"),
+        ("netem", "delay", "ROUTER-veth0 in ROUTER"),
+    }  # fmt: skip
+
+
+def test_nothing_needs_nothing() -> None:
+    assert layers_of(None) == layers_of(Shaping()) == ()
