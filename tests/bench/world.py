@@ -58,8 +58,9 @@ def _run(source: str, sample: int, namespaces: Namespaces) -> list[list[Any]]:
     """Run it and ping; `--profile` says on standard error when it is built."""
     lines = ["-c", "#", "-c", f"pingall --sample {sample}"]
     begin = time.perf_counter()
+    graph = [f"{HERE / 'plain_map.py'}:plain", "--set", f"source={source}"]
     with subprocess.Popen(
-        [*_EMU, "run", f"{HERE / 'plain_map.py'}:plain", "--set", f"source={source}", "-4", "--profile", *lines],
+        [*_EMU, "run", *graph, "-4", "--profile", *lines],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout
