@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from .errors import EmuError as EmuError
     from .errors import KernelError as KernelError
+    from .errors import LimitError as LimitError
     from .errors import NotRunning as NotRunning
     from .errors import PlanError as PlanError
     from .errors import PluginError as PluginError
@@ -39,6 +40,7 @@ _PUBLIC = {
     "with_hosts": ".hosts",
     "EmuError": ".errors",
     "KernelError": ".errors",
+    "LimitError": ".errors",
     "NotRunning": ".errors",
     "PlanError": ".errors",
     "PluginError": ".errors",

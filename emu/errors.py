@@ -58,6 +58,12 @@ class PrivilegeError(EmuError):
     exit_status = 77  # EX_NOPERM of sysexits.h
 
 
+class LimitError(EmuError):
+    """This machine has too little of what the network needs; the text says of what, and how to get more."""
+
+    exit_status = 71  # EX_OSERR of sysexits.h
+
+
 class KernelError(EmuError):
     """The kernel refused an operation.
 

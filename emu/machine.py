@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .keeper.requests import RESERVE
 from .kernel_parts import Kernel, Part, state_of, way_out
+from .limits import find_rooms, nodes_for
 from .netlink.features import FEATURES, Feature
 from .privileges import (
     NAMESPACES,
@@ -24,7 +23,6 @@ from .privileges import (
     container,
     kernel_has_ipv6,
     may_make_namespaces,
-    read_setting,
 )
 
 #: The topic of what the kernel can do for links.
@@ -35,6 +33,9 @@ _PROBE = "import sys; sys.path.append(sys.argv[1]); from emu.keeper.probe import
 _PROBE_DEADLINE = 30
 #: pidfd_open(2), without which a network could outlive its owner.
 _OLDEST_LINUX = (5, 3)
+#: Fewer nodes are hardly a network, and for more nobody raises a limit; and what then to raise it to.
+_FEW, _MANY = 10, 500
+_ENOUGH = {"files": 1 << 20, "namespaces": 100_000, "memory": 1 << 32, "counted": 1 << 32, "tasks": 10_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +146,15 @@ def find_settings(made: bool) -> Iterator[Finding]:
 
 def find_limits() -> Iterator[Finding]:
     """Yield how large a network may be."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    files = sys.maxsize if hard == resource.RLIM_INFINITY else hard
-    yield _room("open files (ulimit -Hn)", files - RESERVE, files, _raise_files())
-    limit = read_setting("user/max_net_namespaces")
-    if limit is not None and limit.isdigit():
-        cure = "'sudo sysctl user.max_net_namespaces=100000'"
-        yield _room("user.max_net_namespaces", int(limit) - 1, int(limit), cure)
-
-
-def _room(what: str, nodes: int, limit: int, cure: str) -> Finding:
-    shown = "no limit" if limit == sys.maxsize else f"{limit}: {max(nodes, 0)} nodes"
-    return Finding(what, nodes < 10, nodes >= 500, shown, "networks of that many nodes only", cure)
-
-
-def _raise_files() -> str:
-    if os.geteuid() == 0:
-        return "'ulimit -Hn 1048576'"
-    return "'* hard nofile 1048576' in /etc/security/limits.conf, then log in again"
+    rooms = list(find_rooms())
+    for one in rooms:
+        nodes = nodes_for(one)
+        state = f"{one.shown(max(one.room, 0))} left" + (f": {nodes:,} nodes" if nodes < sys.maxsize else "")
+        without = "networks of that many nodes only" if 0 < nodes < sys.maxsize else "no network"
+        yield Finding(one.what, nodes < _FEW, nodes >= _MANY, state, without, one.cure(_ENOUGH[one.kind]))
+    least = min(rooms, key=nodes_for)
+    state = f"{nodes_for(least):,} nodes, by {least.what}"
+    yield Finding("the largest network", False, True, state, "nothing; each of these limits can be raised")
 
 
 def find_folder() -> Iterator[Finding]:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .build import build, hosts_file
 from .connection import Sandbox
-from .errors import NotRunning, PrivilegeError, UsageError, suggestion
+from .errors import NotRunning, UsageError, suggestion
+from .limits import check_limits
 from .node import Node
 from .plan import NodePlan, Plan
-from .privileges import explain_refusal, kernel_has_ipv6
+from .privileges import kernel_has_ipv6, refusal
 from .process import PROGRAMS, Process, Words
 from .progress import Progress
 from .sandbox import create_sandbox, find_sandbox
@@ -121,11 +122,13 @@ class Network:
         """Build the network; `detached`, it outlives this process until `emu stop`.
 
         Raises:
+            LimitError: this machine has too little of something; nothing was built.
             KernelError: the kernel refused something; nothing of the network is left.
             PrivilegeError: this machine does not allow namespaces.
         """
         if self._sandbox is not None:
             raise UsageError(f"start network {self.name}: it is running")
+        check_limits(self.plan)
         sandbox, document = None, b""
 
         def write_document() -> None:
@@ -138,7 +141,7 @@ class Network:
             self._arrange(sandbox)
             build(sandbox, self.plan, self.progress)
             self._know_nodes()
-            self._version = sandbox.ask("put", document, version=0).message["version"]
+            self._hand_over(sandbox, document)
             self.progress.end()
             self.plugins.call("emu_network_started", network=self)
             if detached:
@@ -160,7 +163,13 @@ class Network:
         try:
             sandbox.ask("arrange", files=files, binds=binds, keep=keep)
         except OSError as error:
-            raise PrivilegeError(explain_refusal("arrange the sandbox's files", error)) from error
+            raise refusal("arrange the sandbox's files", error) from error
+
+    def _hand_over(self, sandbox: Sandbox, document: bytes) -> None:
+        try:
+            self._version = sandbox.ask("put", document, version=0).message["version"]
+        except OSError as error:
+            raise refusal("leave the plan with the keeper", error) from error
 
     def _know_nodes(self) -> None:
         self._nodes = {node.name: node for node in self.plan.nodes}

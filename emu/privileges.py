@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import EmuError, LimitError, PrivilegeError
+
 #: Kinds of namespaces: the name in /proc/self/ns, what people call it, the kernel option it needs.
 NAMESPACES = {
     "user": ("user", "CONFIG_USER_NS"),
@@ -24,6 +26,7 @@ NAMESPACES = {
 #: Numbers of include/uapi/linux/capability.h.
 _CAP_SYS_ADMIN, _CAP_SETFCAP = 21, 31
 _REFUSED = frozenset({errno.EPERM, errno.EACCES})
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,12 @@ def explain_refusal(attempt: str, error: OSError) -> str:
     for cause in causes(error.errno or 0):
         return f"{reason}; {cause.why}: {cause.cure}"
     return f"{reason}; 'emu doctor' tells what this machine allows"
+
+
+def refusal(attempt: str, error: OSError) -> EmuError:
+    """Return the error to raise for a refusal, which `explain_refusal` words."""
+    kind = LimitError if error.errno in EXHAUSTED else PrivilegeError
+    return kind(explain_refusal(attempt, error))
 
 
 def refusal_text(error: OSError) -> str:
@@ -172,6 +181,21 @@ def _limit_reached() -> Cause | None:
     )
 
 
+def _too_many_files() -> Cause | None:
+    return Cause("a limit of open files is reached", "raise it: 'ulimit -Hn', or sysctl fs.file-max")
+
+
+def _too_many_tasks() -> Cause | None:
+    return Cause(
+        "a limit of processes and threads is reached",
+        "end some, or raise it: 'ulimit -u', the control group's pids.max, or sysctl kernel.pid_max",
+    )
+
+
+def _too_little_memory() -> Cause | None:
+    return Cause("there is too little memory", "end other programs, raise its limit, or make it smaller")
+
+
 def _nested_too_deep() -> Cause | None:
     return Cause("user namespaces are nested too deep", "run emu further outside")
 
@@ -243,6 +267,9 @@ _LOOKS: tuple[tuple[frozenset[int], Callable[[], Cause | None]], ...] = (
     (frozenset({errno.ENOENT}), _no_dev),
     (frozenset({errno.ENOENT}), _no_proc),
     (frozenset({errno.ENOSPC}), _limit_reached),
+    (frozenset({errno.EMFILE, errno.ENFILE}), _too_many_files),
+    (frozenset({errno.EAGAIN}), _too_many_tasks),
+    (frozenset({errno.ENOMEM, errno.ENOBUFS}), _too_little_memory),
     (frozenset({errno.EUSERS}), _nested_too_deep),
     (frozenset({errno.EINVAL, errno.ENOSYS}), _not_in_kernel),
     (frozenset({errno.EPERM}), _unmapped),

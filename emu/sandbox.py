@@ -20,7 +20,7 @@ from pathlib import Path
 from .connection import Sandbox, connect, hold_standard_descriptors
 from .errors import EmuError, NotRunning, PrivilegeError, UsageError, suggestion
 from .folders import Base, Folder, all_bases, claim, open_folder, open_folders, own_bases, sweep
-from .privileges import explain_refusal
+from .privileges import EXHAUSTED, explain_refusal, refusal
 
 #: The keeper runs without site-packages; only this package's own folder is added to what it sees.
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from emu.keeper.main import main; main(*sys.argv[2:])"
@@ -72,7 +72,7 @@ def _fill(folder: Folder, meanwhile: Callable[[], object]) -> Sandbox:
             meanwhile()
             sandbox.greet()
         except OSError as error:
-            raise PrivilegeError(explain_refusal("make namespaces", error)) from error
+            raise refusal("make namespaces", error) from error
         except NotRunning as error:
             raise PrivilegeError(f"start the keeper with {sys.executable}: {error}") from error
         finally:
@@ -100,7 +100,10 @@ def _start_keeper(folder: Folder, theirs: socket.socket, log: int) -> subprocess
                 pass_fds=passed, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
     except OSError as error:
-        raise EmuError(explain_refusal(f"start the keeper with {python}", error)) from error
+        attempt = f"start the keeper with {python}"
+        if error.errno in EXHAUSTED:
+            raise refusal(attempt, error) from error
+        raise EmuError(explain_refusal(attempt, error)) from error
     finally:
         os.close(owner)
 

@@ -62,6 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         how = context.command_path if context else "emu"
         _print_error(f"{error.format_message().rstrip('.')}; '{how} --help' tells how it is used")
         status = error.exit_code
+    except MemoryError:
+        _print_error("there is too little memory; end other programs, raise the limit, or make it smaller")
+        status = 71  # EX_OSERR of sysexits.h, as of LimitError
     except (KeyboardInterrupt, click.Abort):
         status = 128 + signal.SIGINT
     except BrokenPipeError:  # whoever read our output has enough

@@ -58,7 +58,8 @@ class _Leaving:
         """
         if not self._status:
             self._status = 128 + number
-            _thread.start_new_thread(self._exit, ())  # `threading` may hold its lock where the signal came
+            with contextlib.suppress(RuntimeError):  # there may be no room for another thread
+                _thread.start_new_thread(self._exit, ())  # `threading` may hold its lock where we came
             signal.signal(signal.SIGALRM, self._insist)
             signal.setitimer(signal.ITIMER_REAL, _PATIENCE, _PATIENCE)
         raise Terminated(self._status)

@@ -48,9 +48,13 @@ def create_namespaces(count: int) -> list[int]:
     # Two threads are 1.8 times as fast as one; more wait for the kernel's own locks.
     threads = [threading.Thread(target=create, args=(many,)) for many in (count // 2, count - count // 2)]
     for thread in threads:
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # a limit of processes and threads
+            errors.append(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
     for thread in threads:
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
     if errors:
         for fd in made:
             os.close(fd)

@@ -58,6 +58,8 @@ class Requests:
         except OSError as error:
             about = error.filename or error.strerror
             client.tell({"errno": error.errno or errno.EIO, "about": str(about)})
+        except MemoryError:
+            client.tell({"errno": errno.ENOMEM, "about": os.strerror(errno.ENOMEM)})
         except Exception as error:  # noqa: BLE001  # a client of another version, or no client of ours
             client.tell({"errno": errno.EINVAL, "about": f"{type(error).__name__}: {error}"})
         finally:

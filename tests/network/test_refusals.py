@@ -103,7 +103,8 @@ def test_the_first_that_the_kernel_refuses_is_told_and_nothing_is_left(
 
 
 def test_a_node_with_more_interfaces_than_a_socket_holds_answers() -> None:
-    graph: nx.MultiGraph = nx.MultiGraph([("A", "B")] * 400, families=4, routes="none")
-    nx.set_node_attributes(graph, "router", "kind")
+    graph: nx.MultiGraph = nx.MultiGraph(families=4, routes="none")
+    graph.add_nodes_from("AB", kind="router")
+    graph.add_edges_from([("A", "B")] * 400)
     with emu.Network(graph) as network:
         assert sum(one.up and one.carrier for one in network["B"].read_interfaces()) == 401

@@ -34,9 +34,10 @@ class Recorder:
     def ask_all(self, _: str, requests: Iterable[tuple[dict[str, Any], bytes]]) -> Iterator[Frame]:
         for arguments, blob in requests:
             refused: list[tuple[int, int, str]] = []
+            offset = 0
             for _, size, last, _ in arguments["batches"]:
-                self.batches.append(blob[:size])
-                blob = blob[size:]
+                self.batches.append(blob[offset : offset + size])
+                offset += size
                 if (self.lasts or [-1])[-1] < self.refused <= last:
                     refused.append((self.refused, 17, "said so"))
                 self.lasts.append(last)

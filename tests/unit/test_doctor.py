@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from emu import machine, privileges
 from emu.kernel_parts import Kernel
+from emu.limits import Room
 from emu.machine import Finding
 from emu.plugins import doctor
 
@@ -155,15 +156,25 @@ def test_kernel_version(monkeypatch: pytest.MonkeyPatch, release: str, fit: bool
 
 
 def test_limits_say_how_many_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1024))
-    monkeypatch.setattr(machine, "read_setting", lambda _: "100")
-    files, namespaces = machine.find_limits()
-    assert files.state == "1024: 960 nodes"
+    rooms = [
+        Room("files", "ulimit -Hn", 1024, "'ulimit -Hn {}'"),
+        Room("namespaces", "user.max_net_namespaces", 100, "'sysctl {}'"),
+        Room("counted", "the limit of a group", 1 << 30, "raise it to {} bytes"),
+        Room("tasks", "ulimit -u", 3, "'ulimit -u {}'"),
+    ]
+    monkeypatch.setattr(machine, "find_rooms", lambda: iter(rooms))
+    files, namespaces, memory, tasks, largest = machine.find_limits()
+    assert files.state == "1,024 left: 960 nodes"
     assert (files.found, files.required) == (True, False)
-    assert namespaces.state == "100: 99 nodes"
-    assert (namespaces.found, namespaces.required) == (False, False)
-    monkeypatch.setattr(machine, "read_setting", lambda _: "3")
-    *_, namespaces = machine.find_limits()
+    assert namespaces.state == "100 left: 99 nodes"
+    assert (namespaces.found, namespaces.required, namespaces.cure) == (False, False, "'sysctl 100000'")
+    assert re.fullmatch(r"1\.0 GiB left: \d,\d{3} nodes", memory.state)
+    assert (tasks.found, tasks.required) == (False, True)
+    assert largest.state == "0 nodes, by ulimit -u"
+    del rooms[3]
+    assert list(machine.find_limits())[-1].state == "99 nodes, by user.max_net_namespaces"
+    rooms[:] = [Room("namespaces", "user.max_net_namespaces", 3, "'sysctl {}'")]
+    namespaces, _ = machine.find_limits()
     assert (namespaces.found, namespaces.required) == (False, True)
 
 
