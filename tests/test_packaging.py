@@ -54,12 +54,12 @@ def test_the_wheel_has_one_top_level_package(built: Path) -> None:
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"emu"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "emu").rglob("*.py")}
     modules |= {
-        f"emu/{path.relative_to(ROOT)}"
+        f"emu/{path.parent.name}/{path.name}"
         for part in ("topologies", "plugins", "tests/bench")
         for path in (ROOT / part).glob("*.py")
     }
     assert modules <= set(names)
-    assert "emu/py.typed" in names
+    assert {"emu/py.typed", "emu/bench/floor.c", "emu/bench/ip_batch.sh"} <= set(names)
 
 
 def test_the_source_distribution_has_the_licence(built: Path) -> None:
