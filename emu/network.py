@@ -12,13 +12,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .build import build, hosts_file
+from .commands import PROGRAMS, Words
 from .connection import Sandbox
 from .errors import NotRunning, UsageError, suggestion
 from .limits import check_limits
 from .node import Node
 from .plan import NodePlan, Plan
 from .privileges import kernel_has_ipv6, refusal
-from .process import PROGRAMS, Process, Words
+from .process import Process
 from .progress import Progress
 from .sandbox import create_sandbox, find_sandbox
 from .sockets import Sockets

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .addressing import InterfaceAddress
 from .attributes import Kind
+from .commands import Words
 from .errors import KernelError
 from .plan import InterfacePlan, NodePlan
-from .process import Process, Words
+from .process import Process
 
 if TYPE_CHECKING:
     from .netlink.dumps import AddressState, InterfaceState, RouteState

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import IO, Any, Self
 
+from .commands import Words, program_form, start_refusal
 from .connection import Sandbox, readable
-from .errors import EmuError, NotRunning, UsageError, shown
+from .errors import EmuError, NotRunning, UsageError
 from .keeper.wire import Receiver, receive_frame, send_frame
 
-#: Where the programs that emu itself brings stand, in every sandbox: after the machine's own.
-PROGRAMS = "/run/emu/bin"
-_SEARCHED = ("/usr/local/sbin", "/usr/sbin", "/sbin", PROGRAMS)
-
 Target = int | IO[Any] | None
-Words = Sequence[str | os.PathLike[str]]
 
 
 class Process:
@@ -89,7 +84,7 @@ class Process:
                 self.pid = self._start(fds, node, background, terminal is not None, env, cwd)
             except OSError as error:
                 self.close()
-                raise _translated(error, f"run {os.fsdecode(args[0])!r}{where}") from error
+                raise start_refusal(error, os.fsdecode(args[0]), where) from error
             except EmuError:
                 self.close()
                 raise
@@ -98,19 +93,12 @@ class Process:
         self, fds: tuple[int, ...], node: str | None, background: bool, terminal: bool,
         env: Mapping[str, str] | None, cwd: str | os.PathLike[str] | None,
     ) -> int:  # fmt: skip
-        umask = os.umask(0o22)
-        os.umask(umask)
+        what = program_form(self.args, env, cwd)
         send_frame(
             self._sock,
-            {
-                "do": "start", "node": node, "background": background, "terminal": terminal,
-                "argv": [_portable(word) for word in self.args],
-                "env": {_portable(k): _portable(v) for k, v in environment(env).items()},
-                "cwd": _portable(_working_directory() if cwd is None else cwd),
-                "umask": umask, "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
-            },
+            {"do": "start", "node": node, "background": background, "terminal": terminal, **what},
             fds=fds,
-        )  # fmt: skip
+        )
         frame = receive_frame(self._sock, self._receiver)
         if frame is None:
             raise NotRunning("the network has ended")
@@ -246,21 +234,6 @@ class Process:
             self.close()
 
 
-def _working_directory() -> str:
-    try:
-        return os.getcwd()
-    except OSError:  # it has been removed
-        return os.sep
-
-
-def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return a program's environment: the caller's, with the folders of administrators' programs."""
-    found = dict(os.environ if env is None else env)
-    path = (found.get("PATH") or os.defpath).split(":")
-    found["PATH"] = ":".join(path + [folder for folder in _SEARCHED if folder not in path])
-    return found
-
-
 def _ends(
     passed: contextlib.ExitStack, target: Target, own: int, writing: bool, mode: tuple[bool, Any, Any]
 ) -> tuple[int, IO[Any] | None]:  # fmt: skip
@@ -284,39 +257,3 @@ def _ends(
         kind = ("w" if writing else "r") + ("" if text else "b")
         return theirs, open(ours, kind, encoding=encoding, errors=errors)
     return (target if isinstance(target, int) else target.fileno()), None
-
-
-def _portable(word: str | os.PathLike[str]) -> str:
-    """Return the bytes of a word, whatever this process's encoding, as text that JSON can carry.
-
-    Raises:
-        UsageError: no program can get this word.
-    """
-    try:
-        encoded = os.fsencode(word)
-    except UnicodeEncodeError:
-        raise UsageError(f"run a program: {shown(word)} cannot be encoded") from None
-    if b"\0" in encoded:
-        raise UsageError(f"run a program: {shown(word)} holds a zero byte")
-    return encoded.decode("utf-8", "surrogateescape")
-
-
-def _translated(error: OSError, attempt: str) -> EmuError:
-    """Return what a failed start means to the user."""
-    if isinstance(error, FileNotFoundError):
-        return CommandNotFound(f"{attempt}: no such program in PATH")
-    if isinstance(error, PermissionError):
-        return CommandNotExecutable(f"{attempt}: {os.strerror(error.errno or 0)}")
-    return EmuError(f"{attempt}: {os.strerror(error.errno or 0)} ({error.strerror})")
-
-
-class CommandNotFound(EmuError):
-    """There is no such program; the exit status is a shell's."""
-
-    exit_status = 127
-
-
-class CommandNotExecutable(EmuError):
-    """The program may not be run; the exit status is a shell's."""
-
-    exit_status = 126

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import socket
+from collections.abc import Sequence
 
 # include/uapi/linux/sched.h
 CLONE_NEWNS = 0x00020000
@@ -25,6 +26,9 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 163
 # include/uapi/asm-generic/unistd.h, the same for all machines, and include/uapi/linux/mount.h
 SYS_FSOPEN, SYS_FSCONFIG, SYS_FSMOUNT = 430, 431, 432
 FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC, FSCONFIG_CMD_CREATE = 1, 1, 6
+
+#: Where the private folders of nodes are, each below its node's name.
+PRIVATE = "/run/emu/private"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -122,8 +126,8 @@ def arrange_files(files: dict[str, tuple[int, str]], binds: dict[str, str], keep
             mount(source, real, flags=MS_BIND)
 
 
-def become_node(net_fd: int, name: str) -> None:
-    """Move this process into a node: network namespace, new mount and UTS namespaces, own `/sys`."""
+def become_node(net_fd: int, name: str, private: Sequence[str] = ()) -> None:
+    """Move this process into a node: namespaces, `/sys` and folders of its own."""
     setns(net_fd, CLONE_NEWNET)
     unshare(CLONE_NEWNS | CLONE_NEWUTS)
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
@@ -133,3 +137,52 @@ def become_node(net_fd: int, name: str) -> None:
         groups = os.open("/sys/fs/cgroup", os.O_PATH)
         mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
         mount(f"/proc/self/fd/{groups}", "/sys/fs/cgroup", flags=MS_BIND | MS_REC)
+    for folder in private:
+        own = f"{PRIVATE}/{name}{folder}"
+        os.makedirs(own, exist_ok=True)
+        give_folder(own, os.path.realpath(folder))
+
+
+def give_folder(own: str, target: str) -> None:
+    """Put the folder `own` over `target`, with its mode and owner; where there is none, make room for it.
+
+    The outer machine's files stay as they are: the nearest folder above that exists is covered with an
+    empty one that shows all that was in it, and has room for more.
+    """
+    if not os.path.isdir(target):
+        cover_for(target)
+        os.makedirs(target, exist_ok=True)
+    found = os.stat(target)
+    os.chmod(own, found.st_mode & 0o7777)
+    with contextlib.suppress(OSError):  # an owner who does not exist in this user namespace
+        os.chown(own, found.st_uid, found.st_gid)
+    mount(own, target, flags=MS_BIND)
+
+
+def cover_for(target: str) -> None:
+    """Cover the nearest folder above `target` that exists, so that something can be made in it."""
+    above = os.path.dirname(target)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    if above == "/" or above.startswith("/run"):  # the root cannot be covered, and /run is our own
+        return
+    before = os.open(above, os.O_PATH | os.O_DIRECTORY)
+    try:
+        mode = os.fstat(before).st_mode & 0o7777
+        mount("tmpfs", above, "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode:o}")
+        for entry in os.listdir(f"/proc/self/fd/{before}"):
+            show_again(f"/proc/self/fd/{before}/{entry}", f"{above}/{entry}")
+    finally:
+        os.close(before)
+
+
+def show_again(source: str, target: str) -> None:
+    """Make an entry of a folder be seen in another one."""
+    if os.path.islink(source):
+        os.symlink(os.readlink(source), target)
+        return
+    if os.path.isdir(source):
+        os.mkdir(target)
+    else:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
+    mount(source, target, flags=MS_BIND | MS_REC)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
 import signal
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, become_node, setns
 
@@ -39,15 +40,16 @@ class Program:
     """What to run: the command and its surroundings, as the caller has them.
 
     `nofile` is the (soft, hard) limit of open files, as the keeper's own soft limit is raised; `fds`
-    are standard input, output and error, or one descriptor of a pseudo-terminal if it is `terminal`.
+    are standard input, output and error, or one descriptor of a pseudo-terminal if it is `terminal`; `user`
+    is who runs it: user, group, and other groups, or None for root.
     """
 
     def __init__(
-        self, argv: list[bytes], env: dict[bytes, bytes], cwd: bytes, umask: int,
-        nofile: tuple[int, int], fds: list[int], terminal: bool,
+        self, argv: list[bytes], env: dict[bytes, bytes], cwd: bytes, umask: int, nofile: tuple[int, int],
+        fds: list[int], terminal: bool, user: tuple[int, int, list[int]] | None = None,
     ) -> None:  # fmt: skip
         self.argv, self.env, self.cwd, self.umask = argv, env, cwd, umask
-        self.nofile, self.fds, self.terminal = nofile, fds, terminal
+        self.nofile, self.fds, self.terminal, self.user = nofile, fds, terminal, user
 
 
 def fork_and(child: Callable[[], None]) -> int:
@@ -61,14 +63,21 @@ def fork_and(child: Callable[[], None]) -> int:
         os._exit(70)
 
 
-def open_view(net_fd: int, name: str) -> View:
-    """Make the mount and UTS namespaces of a node and return descriptors that keep them."""
+def open_view(net_fd: int, name: str, private: Sequence[str] = ()) -> View:
+    """Make the mount and UTS namespaces of a node and return descriptors that keep them.
+
+    Raises the OSError of the step that failed, with its file name.
+    """
     ready_read, ready_write = os.pipe()
     done_read, done_write = os.pipe()
 
     def hold() -> None:
         os.close(done_write)
-        become_node(net_fd, name)
+        try:
+            become_node(net_fd, name, private)
+        except OSError as error:
+            os.write(ready_write, f"{error.errno} {error.filename or error.strerror}".encode())
+            return
         os.write(ready_write, b"+")
         os.read(done_read, 1)
         os._exit(0)
@@ -76,8 +85,9 @@ def open_view(net_fd: int, name: str) -> View:
     pid = fork_and(hold)
     try:
         os.close(ready_write)
-        if os.read(ready_read, 1) != b"+":
-            raise OSError(1, "cannot make the node's mount and UTS namespaces")
+        if (answer := os.read(ready_read, 1024)) != b"+":
+            number, _, about = answer.decode().partition(" ")
+            raise OSError(int(number or errno.EIO), about or "make the node's mount and UTS namespaces")
         spaces = (os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in ("mnt", "uts"))
         return View(net_fd, *spaces)
     finally:
@@ -99,6 +109,7 @@ def start(program: Program, view: View | None) -> int:
             if view is not None:
                 view.enter()
             enter_surroundings(program)
+            become_user(program.user)
             if program.terminal:
                 supervise(program, error_write)
             else:
@@ -134,6 +145,15 @@ def enter_surroundings(program: Program) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, *FORWARDED):
         signal.signal(number, signal.SIG_DFL)
+
+
+def become_user(user: tuple[int, int, list[int]] | None) -> None:
+    """Become another user than root."""
+    if user is not None:
+        uid, gid, groups = user
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
 
 
 def execute(argv: list[bytes], env: dict[bytes, bytes]) -> None:

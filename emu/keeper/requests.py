@@ -41,6 +41,8 @@ class Requests:
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.nodes: dict[str, int] = {}
         self.views: dict[str, View] = {}
+        #: How nodes look to their programs, where they look like anything special.
+        self.furnished: dict[str, dict[str, Any]] = {}
         self.transactions: dict[str | None, socket.socket] = {}
         self.running: dict[int, Client] = {}
         self.document, self.version = b"", 0
@@ -190,26 +192,39 @@ class Requests:
         self, client: Client, frame: Frame, node: str | None, background: bool, **what: Any
     ) -> None:  # fmt: skip
         """Start a program in a node, or in the sandbox itself when `node` is None."""
-        program = Program(
-            argv=[encode(word) for word in what["argv"]],
-            env={encode(name): encode(value) for name, value in what["env"].items()},
-            cwd=encode(what["cwd"]),
-            umask=what["umask"],
-            nofile=tuple(what["nofile"]),
-            terminal=what["terminal"],
-            fds=frame.fds,
-        )
+        program = self.program_of(node, frame.fds, **what)
         if len(program.fds) != (1 if program.terminal else 3):
             raise OSError(errno.EBADF, "a program has one terminal or three descriptors")
-        view = None
-        if node is not None:
-            if node not in self.views:
-                self.views[node] = open_view(self.nodes[node], node)
-            view = self.views[node]
-        pid = start(program, view)
+        pid = start(program, self.view_of(node))
         client.pid, client.background = pid, background
         self.running[pid] = client
         client.tell({"pid": pid})
+
+    def program_of(self, node: str | None, fds: list[int], **what: Any) -> Program:
+        """Return what to run in a node; what the node itself has holds where the caller has not `chosen`."""
+        own = {} if node is None else self.furnished.get(node, {})
+        chosen = what["chosen"]
+        env = what["env"] if "env" in chosen else {**what["env"], **own.get("env", {})}
+        cwd = what["cwd"] if "cwd" in chosen else own.get("cwd") or what["cwd"]
+        return Program(
+            argv=[encode(word) for word in what["argv"]],
+            env={encode(name): encode(value) for name, value in env.items()},
+            cwd=encode(cwd),
+            umask=what["umask"],
+            nofile=tuple(what["nofile"]),
+            terminal=what["terminal"],
+            fds=fds,
+            user=own.get("user"),
+        )
+
+    def view_of(self, node: str | None) -> View | None:
+        """Return the namespaces of a node's programs, made when the first of them starts."""
+        if node is None:
+            return None
+        if node not in self.views:
+            private = self.furnished.get(node, {}).get("private", ())
+            self.views[node] = open_view(self.nodes[node], node, private)
+        return self.views[node]
 
     def do_signal(self, client: Client, _: Frame, number: int, group: bool) -> None:
         """Send a signal to this connection's program, or to its process group; no answer."""

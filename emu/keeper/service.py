@@ -5,21 +5,24 @@ Standard library only.
 
 import contextlib
 import errno
+import heapq
+import itertools
 import os
 import selectors
 import signal
 import socket
 import struct
 import time
+from collections.abc import Callable
 
 from .client import Client
-from .requests import Requests
+from .keeping import Keeping
 
 #: How long programs may take to end on SIGTERM before the kernel ends them, in seconds.
 GRACE = 0.5
 
 
-class Keeper(Requests):
+class Keeper(Keeping):
     """Holds the namespaces of one network and serves its clients until it is told to end."""
 
     def __init__(self, name: str, listener: socket.socket, folder: int, owner: int) -> None:
@@ -28,6 +31,9 @@ class Keeper(Requests):
         self.full = False
         self.first: Client | None = None
         self.selector = selectors.DefaultSelector()
+        #: What to do later: when, a number that keeps what is for the same moment in order, and what.
+        self.plans: list[tuple[float, int, Callable[[], None]]] = []
+        self.order = itertools.count()
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -36,11 +42,29 @@ class Keeper(Requests):
         try:
             self.begin(first)
             while not self.ending:
-                for key, mask in self.selector.select():
+                for key, mask in self.selector.select(self.act_on_time()):
                     if not self.ending:  # or somebody would be told that the network is running
                         key.data(mask)
         finally:
             self.clean_up()
+
+    def act_on_time(self) -> float | None:
+        """Do what it is time for, and return how long there is nothing more to do, in seconds."""
+        while self.plans and self.plans[0][0] <= time.monotonic():
+            heapq.heappop(self.plans)[2]()
+        return max(0.0, self.plans[0][0] - time.monotonic()) if self.plans else None
+
+    def listen(self, fd: int, act: Callable[[], None]) -> None:
+        """Call `act` whenever a descriptor is readable."""
+        self.selector.register(fd, selectors.EVENT_READ, lambda _: act())
+
+    def unlisten(self, fd: int) -> None:
+        """Stop listening to a descriptor."""
+        self.selector.unregister(fd)
+
+    def later(self, delay: float, act: Callable[[], None]) -> None:
+        """Call `act` once, in so many seconds."""
+        heapq.heappush(self.plans, (time.monotonic() + delay, next(self.order), act))
 
     def begin(self, first: socket.socket) -> None:
         """Listen: to children, the owner's end, new clients and the first."""
@@ -119,6 +143,7 @@ class Keeper(Requests):
 
         The owner's connection is the network's life, unless it is detached.
         """
+        self.forget(client)
         self.selector.unregister(client.sock)
         client.close()
         if self.full:
@@ -143,6 +168,7 @@ class Keeper(Requests):
                 return
             client = self.running.get(pid)
             if client is None:
+                self.changed_kept(pid, status)
                 continue
             if os.WIFSTOPPED(status):
                 client.tell({"stopped": os.WSTOPSIG(status)})

@@ -52,11 +52,12 @@ VALUES: tuple[object, ...] = (
 )  # fmt: skip
 KINDS = (
     "hello", "names", "create", "sysctl", "read_sysctl", "netlink", "socket", "start", "signal", "write",
-    "get", "put", "nothing", "_Requests",
+    "get", "put", "nothing", "_Requests", "keep", "watch", "signal_kept", "read_net", "furnish", "remove",
 )  # fmt: skip
 KEYS = (
     "node", "names", "writes", "keys", "batches", "family", "kind", "protocol", "number", "group", "path",
     "argv", "env", "cwd", "umask", "nofile", "terminal", "background", "version", "fds",
+    "chosen", "about", "again", "news", "logs", "nodes", "signal_number", "end",
 )  # fmt: skip
 TEXTS = (b"null", b"[]", b"1e999", b"{}", b"[" * 9999, b"\xff", b'{"fds":-1}', b'{"fds":true}', b'{"fds":9}')
 

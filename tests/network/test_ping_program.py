@@ -12,7 +12,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.process import PROGRAMS
+from emu.commands import PROGRAMS
 from emu.topologies.two_segment import two_segment
 
 PING = f"{PROGRAMS}/ping"  # also where the machine has a ping of its own

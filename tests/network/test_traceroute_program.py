@@ -10,7 +10,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.process import PROGRAMS
+from emu.commands import PROGRAMS
 
 TRACEROUTE = f"{PROGRAMS}/traceroute"  # also where the machine has a traceroute of its own
 Done = subprocess.CompletedProcess[str]
