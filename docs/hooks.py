@@ -182,6 +182,17 @@ def graph_attributes() -> str:
     return "\n\n".join(parts)
 
 
+def profiles() -> str:
+    """Return a table of the profiles of links."""
+    from emu.shaping.profiles import PROFILES
+
+    rows = [
+        (f"`{name}`", one.up["rate"], one.down["rate"], one.up["delay"], one.source)
+        for name, one in PROFILES.items()
+    ]
+    return _table(("Profile", "Rate up", "Rate down", "Delay", "Source"), rows)
+
+
 def topologies() -> str:
     """Return a section for every topology that can be named."""
     from emu.plugin_manager import default_plugins
@@ -348,6 +359,7 @@ _PARTS: dict[str, Callable[..., str]] = {
     "node-programs": node_programs,
     "object": python_object,
     "project-file": project_file,
+    "profiles": profiles,
     "prompt-commands": prompt_commands,
     "public-names": public_names,
     "topologies": topologies,
