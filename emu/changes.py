@@ -61,7 +61,9 @@ class Changes:
         if [node.name for node in plan.nodes if node.name in (a, b)] == [b, a]:
             a, b = b, a  # as in a graph without directions, which a file may hold it as
         pins = {name: _free_number(plan.node(name), used[name]) for name in {a, b}}
-        graph.add_edge(a, b, len(plan.links), **{"interfaces": pins, **attributes})
+        given = attributes.get("interfaces", {})
+        numbers = {**pins, **given} if isinstance(given, Mapping) else given
+        graph.add_edge(a, b, len(plan.links), **{**attributes, "interfaces": numbers})
         return self._compiled(plan, graph)
 
     def remove_link(self, plan: Plan, number: int) -> Plan:
@@ -130,8 +132,13 @@ def _kept(before: NodePlan, after: NodePlan) -> NodePlan:
             raise PlanError(f"change the network: {one.name} of {after.name} would get other addresses")
         interfaces.append(old)
     return dataclasses.replace(
-        after, label=before.label, position=before.position, interfaces=tuple(interfaces)
-    )  # fmt: skip
+        after,
+        label=before.label,
+        position=before.position,
+        interfaces=tuple(interfaces),
+        # A ring that is gone leaves a port unused until its switches have agreed again.
+        spanning_tree=before.spanning_tree or after.spanning_tree,
+    )
 
 
 def graph_of(plan: Plan) -> nx.MultiDiGraph:

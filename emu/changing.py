@@ -30,6 +30,7 @@ from .netlink.readiness import await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink
 from .pins import link_name
 from .plan import LinkPlan, NodePlan, Plan
+from .replan import End
 from .reroute import difference
 from .routes import RouteTable
 
@@ -126,13 +127,12 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     added = [node for node in new.nodes if node.name not in namespaces]
     namespaces |= create_namespaces(sandbox, [node.name for node in added])
     write_settings(sandbox, added)
-    states = read_states(sandbox, [node.name for node in new.nodes], ())
-    # Bridges have to know of a ring before the link that closes it is up, and until it is gone.
-    send(sandbox, list(_changed_bridges(old, new, states, ring=True)), {})
+    states = read_states(sandbox, list(namespaces), ())
+    send(sandbox, list(_ringed_bridges(old, new, states)), {})
     _add_links(sandbox, new, states, namespaces, {node.name for node in added})
     there = {link.ends for link in new.links}
-    send(sandbox, [_removal(old, link) for link in old.links if link.ends not in there], {})
-    send(sandbox, list(_changed_bridges(old, new, states, ring=False)), {})
+    gone = [link for link in old.links if link.ends not in there]
+    send(sandbox, [request for link in gone for request in _removal(old, link, states)], {})
     sandbox.ask("remove", names=[name for name in namespaces if name not in wanted])
     _write_changed_settings(sandbox, old, new)
     _route(sandbox, old, new)
@@ -140,14 +140,13 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     await_rings(sandbox, new)
 
 
-def _changed_bridges(old: Plan, new: Plan, states: States, ring: bool) -> Iterator[Request]:
-    """Yield what tells switches that they are on a ring now, or no longer."""
+def _ringed_bridges(old: Plan, new: Plan, states: States) -> Iterator[Request]:
+    """Yield what tells switches that they are on a ring, before the link that closes it is up."""
     before = {node.name: node.spanning_tree for node in old.nodes}
     for node in new.nodes:
         bridge = _bridge(states[node.name])
-        changed = before.get(node.name, node.spanning_tree) != node.spanning_tree
-        if changed and node.spanning_tree is ring and bridge is not None:
-            yield ChangeBridge(node.name, BRIDGE, bridge, node.spanning_tree)
+        if node.spanning_tree and not before.get(node.name, True) and bridge is not None:
+            yield ChangeBridge(node.name, BRIDGE, bridge)
 
 
 def _bridge(state: NodeState) -> int | None:
@@ -159,9 +158,13 @@ def _add_links(
     sandbox: Sandbox, new: Plan, states: States, namespaces: Mapping[str, int], added: set[str]
 ) -> None:
     """Make the links that are not there, set them up, and give them their addresses."""
-    nodes = [_missing(node, states[node.name], node.name in added) for node in new.nodes]
-    absent = {(node.name, one.name) for node in nodes for one in node.interfaces}
-    links = tuple(link for link in new.links if link.ends[0] in absent and link.ends[1] in absent)
+    absent = {
+        (node.name, one.name)
+        for node in new.nodes for one in node.interfaces if one.index not in states[node.name].links
+    }  # fmt: skip
+    links = tuple(link for link in new.links if not absent.isdisjoint(link.ends))
+    ends = {end for link in links for end in link.ends}
+    nodes = [_missing(node, ends, node.name in added) for node in new.nodes]
     send(sandbox, link_operations(dataclasses.replace(new, links=links)), namespaces)
     fresh = dataclasses.replace(new, nodes=tuple(node for node in nodes if node.name in added), links=links)
     send(sandbox, up_operations(fresh), namespaces)
@@ -175,9 +178,9 @@ def _add_links(
     send(sandbox, requests_for(sandbox, part, "shaping"), namespaces)
 
 
-def _missing(node: NodePlan, state: NodeState, added: bool) -> NodePlan:
-    """Return a node with only what the kernel lacks of it."""
-    interfaces = tuple(one for one in node.interfaces if one.index not in state.links)
+def _missing(node: NodePlan, ends: set[End], added: bool) -> NodePlan:
+    """Return a node with only the interfaces of links that are to be made, and a loopback if it is new."""
+    interfaces = tuple(one for one in node.interfaces if (node.name, one.name) in ends)
     return dataclasses.replace(node, interfaces=interfaces, loopback=node.loopback if added else ())
 
 
@@ -192,11 +195,14 @@ def _grown(node: NodePlan, state: NodeState) -> Iterator[Request]:
         yield SetUp(node.name, one.name, one.index)
 
 
-def _removal(plan: Plan, link: LinkPlan) -> Request:
-    """Return what takes a link away, by its first end."""
-    node, name = link.ends[0]
-    index = next(one.index for one in plan.node(node).interfaces if one.name == name)
-    return DeleteLink(node, name, index)
+def _removal(plan: Plan, link: LinkPlan, states: States) -> Iterator[Request]:
+    """Yield what takes a link away, by an end that is there under its name."""
+    for node, name in link.ends:
+        index = next(one.index for one in plan.node(node).interfaces if one.name == name)
+        present = states[node].links.get(index) if node in states else None
+        if present is not None and present.name == name:
+            yield DeleteLink(node, name, index)
+            return
 
 
 def _write_changed_settings(sandbox: Sandbox, old: Plan, new: Plan) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,7 +38,7 @@ def add_node(session: Session, name: str, attributes: tuple[str, ...]) -> None:
     emu> add node HOST3
     emu> add node SWITCH1 kind=switch
     """
-    click.echo(session.network.add_node(name, **_attributes(attributes)))
+    click.echo(session.network.add_node(name, **_attributes("node", attributes)))
 
 
 @add.command("link")
@@ -52,7 +53,7 @@ def add_link(session: Session, first: str, second: str, attributes: tuple[str, .
     emu> add node HOST3
     emu> add link HOST3 ROUTER prefix=203.0.113.0/24 weight=2
     """
-    session.network.add_link(first, second, **_attributes(attributes))
+    session.network.add_link(first, second, **_attributes("link", attributes))
 
 
 @click.group()
@@ -104,13 +105,25 @@ def save(session: Session, path: Path) -> None:
     click.echo(f"written: {path}")
 
 
-def _attributes(words: tuple[str, ...]) -> dict[str, str]:
-    """Return the attributes that words such as `weight=2` give."""
+def _attributes(element: str, words: tuple[str, ...]) -> dict[str, Any]:
+    """Return the attributes that words such as `weight=2` give a node or a link."""
     pairs = [word.partition("=") for word in words]
     for name, equals, _ in pairs:
         if not equals or not name:
-            raise emu.UsageError(f"an attribute looks like weight=2, not {name}")
-    return {name: value for name, _, value in pairs}
+            raise emu.UsageError(f"an attribute looks like label=web, not {name}")
+    return {name: _value(element, name, text) for name, _, text in pairs}
+
+
+def _value(element: str, name: str, text: str) -> str | float:
+    """Return a value as its attribute takes it: a text, or else the number that it is."""
+    from emu.attributes import KNOWN
+
+    with contextlib.suppress(ValueError, KeyError):
+        KNOWN[element][name](text)
+        return text
+    with contextlib.suppress(ValueError):
+        return float(text)
+    return text
 
 
 @emu.hookimpl

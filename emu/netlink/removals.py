@@ -140,23 +140,19 @@ class DeleteLink(_Single):
 
 @dataclass(frozen=True, slots=True)
 class ChangeBridge(_Single):
-    """Make a switch agree with others on the links to leave unused, or stop it."""
+    """Make a switch agree with others on the links to leave unused (IEEE 802.1D)."""
 
     name: str
     index: int
-    spanning_tree: bool
 
     def commands(self) -> tuple[str, ...]:
-        words = "".join(f" {word} {value}" for word, _, value in self._values())
+        words = "".join(f" {word} {value}" for word, _, value in TREE)
         return self._ip(f"link set {self.name} type bridge{words}")
 
     def _message(self) -> tuple[int, int, bytes]:
-        values = b"".join(number(kind, value) for _, kind, value in self._values())
+        values = b"".join(number(kind, value) for _, kind, value in TREE)
         info = attribute(_INFO_KIND, b"bridge") + attribute(_INFO_DATA, values)
         return NEWLINK, 0, link(self.index) + attribute(_LINKINFO, info)
-
-    def _values(self) -> tuple[tuple[str, int, int], ...]:
-        return TREE if self.spanning_tree else ((*TREE[-1][:2], 0),)
 
 
 def _target(route: Route) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import EmuError, UsageError, shown, suggestion
+from ..errors import EmuError, NotRunning, UsageError, shown, suggestion
 from ..network import Network
 from ..node import Node
 from .jobs import Jobs
@@ -109,6 +109,8 @@ class Session:
         if "\0" in line:  # no program and no file can be told of it
             raise UsageError("run a line: it holds a zero byte")
         word, _, rest = line.partition(" ")
+        with contextlib.suppress(NotRunning):
+            self.network.refresh()  # another prompt may have changed it
         if word in self.plugins.commands:
             return self._run_command(word, rest)
         if word in self.network:

@@ -231,7 +231,7 @@ def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["lab.jpg", "lab", "lab."])
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path, name: str) -> None:
-    known = "known are .dot, .gml, .graphml, .gv, .json, .pdf, .png, .svg"
+    known = "known are .dot, .gml, .graphml, .gv, .json, .pdf, .png, .svg, .yaml, .yml"
     with pytest.raises(emu.UsageError, match=re.escape(known) + "$"):
         export_plan(emu.plan_for(lab()), tmp_path / name, default_plugins())
     assert not [*tmp_path.iterdir()]
