@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .attributes import Kind
 from .graph import Topology
+from .routing import SOURCES
 
 #: What Linux gives packets, and the most that the 8 bits of the field hold (RFC 791, RFC 8200).
 LEAST, MOST = 64, 255
@@ -149,8 +150,11 @@ def _greatest(links: _Links) -> int:
     heads, tails, weights = (np.array(column) for column in zip(*edges, strict=True))
     step = weights.min() / 1024
     shape = len(links), len(links)
-    usual, cheaper = (
-        dijkstra(csr_matrix((each, (heads, tails)), shape=shape)) for each in (weights, weights - step)
-    )
-    joined = np.isfinite(usual)
-    return int((usual[joined] - cheaper[joined]).max() / step + 1e-3) + 1
+    matrices = [csr_matrix((each, (heads, tails)), shape=shape) for each in (weights, weights - step)]
+    most = 0.0
+    for row in range(0, len(links), SOURCES):
+        sources = np.arange(row, min(row + SOURCES, len(links)))
+        usual, cheaper = (dijkstra(matrix, indices=sources) for matrix in matrices)
+        joined = np.isfinite(usual)
+        most = max(most, (usual[joined] - cheaper[joined]).max())
+    return int(most / step + 1e-3) + 1

@@ -30,6 +30,8 @@ _TOLERANCE = 1e-9
 _RATIO = 1e10
 #: How many rows of the matrix of distances are worked on at once.
 _ROWS = 512
+#: From how many routers distances are computed at once: scipy lets no signal in before it is done.
+SOURCES = 64
 
 
 def compute_routes(topology: Topology, addressing: Addressing) -> dict[str, RouteTable]:
@@ -199,7 +201,11 @@ class _Graph:
         count = len(self.routers)
         heads, tails = np.array(list(least), dtype=np.int32).reshape(-1, 2).T
         matrix = csr_matrix((np.fromiter(least.values(), float), (heads, tails)), shape=(count, count))
-        return np.asarray(dijkstra(matrix))
+        distances = np.empty((count, count))
+        for row in range(0, count, SOURCES):
+            sources = np.arange(row, min(row + SOURCES, count))
+            distances[sources] = dijkstra(matrix, indices=sources)
+        return distances
 
     def default_routes(self, addressing: Addressing, name: str) -> tuple[Route, ...]:
         """Return a host's default route per family, through all routers on its segments."""
