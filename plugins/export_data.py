@@ -44,16 +44,16 @@ class Records:
 def records_of(plan: Plan) -> Records:
     """Return the graph that has this plan.
 
-    It is directed only where it must be: where a link's two ends differ in weight, or where a link
+    It is directed only where it must be: where a link's two directions differ, or where a link
     begins at the later of its nodes, which an undirected networkx graph does not keep. A link from
-    the earlier to the later node may have an edge back, which holds the other end's weight. All
+    the earlier to the later node may have an edge back, which holds the other direction's. All
     edges back come last, so that the order of the others is the order of the links.
     """
     interfaces = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
     rank = {node.name: number for number, node in enumerate(plan.nodes)}
     ends = [(interfaces[a], interfaces[b]) for a, b in (link.ends for link in plan.links)]
     pairs = [(link.ends[0][0], link.ends[1][0]) for link in plan.links]
-    uneven = [a.weight != b.weight for a, b in ends]
+    uneven = [_leaving(a) != _leaving(b) for a, b in ends]
     directed = any(uneven) or any(rank[a] > rank[b] for a, b in pairs)
     pins = {
         end: segment.prefixes
@@ -65,7 +65,7 @@ def records_of(plan: Plan) -> Records:
         for key, (pair, link, both) in enumerate(zip(pairs, plan.links, ends, strict=True))
     ]
     edges += [
-        (b, a, key, _weight(other))
+        (b, a, key, _leaving(other))
         for key, ((a, b), (_, other)) in enumerate(zip(pairs, ends, strict=True)) if uneven[key]
     ]  # fmt: skip
     return Records(
@@ -115,7 +115,7 @@ def _node_attributes(node: NodePlan, prefixes: tuple[object, ...]) -> Attributes
             str(destination): [str(hop) for hop in hops] or ["unreachable"]
             for destination, hops in node.pinned_routes.items()
         }
-    return found
+    return found | (node.inside.attributes() if node.inside is not None else {})
 
 
 def _link_attributes(
@@ -126,7 +126,7 @@ def _link_attributes(
 ) -> Attributes:
     from emu.macs import mac_of
 
-    found = _weight(ends[0])
+    found = _leaving(ends[0])
     if prefixes:
         found["prefix"] = [str(prefix) for prefix in prefixes]
     addresses = {
@@ -143,8 +143,12 @@ def _link_attributes(
     return {**found, "macs": macs} if macs else found
 
 
-def _weight(interface: InterfacePlan) -> Attributes:
-    return {"weight": interface.weight} if interface.weight != 1 else {}
+def _leaving(interface: InterfacePlan) -> Attributes:
+    """Return what is said of the direction that leaves an interface."""
+    from emu.shaping import attributes_of
+
+    found: Attributes = {"weight": interface.weight} if interface.weight != 1 else {}
+    return found | (attributes_of(interface.shaping) if interface.shaping else {})
 
 
 # -- the formats ----------------------------------------------------------------------------------
@@ -247,7 +251,14 @@ def _gml_value(value: object) -> str:
 
 
 def flat(value: object) -> object:
-    """Return an attribute as text where it is a list or a mapping, in the form that emu reads."""
+    """Return an attribute as text where it is a list or a mapping, in the form that emu reads.
+
+    Where the items are neither words nor numbers, that is JSON.
+    """
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    simple = list if isinstance(value, Mapping) else str | int | float
+    if not all(isinstance(one, simple) and not (isinstance(one, str) and " " in one) for one in items):
+        return _json(value)
     if isinstance(value, Mapping):
         return " ".join(f"{key}={item}" for key, items in value.items() for item in items)
     return " ".join(map(str, value)) if isinstance(value, list) else value

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import emu
+from emu.attributes import BY_END
 from emu.plugins.export_data import Attributes, records_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,12 @@ def _uneven(a: str, b: str, attributes: Attributes, back: Attributes | None) -> 
     """Return a link's attributes, those that differ by direction as mappings of its ends."""
     if back is None:
         return attributes
-    return attributes | {"weight": {a: attributes.get("weight", 1), b: back.get("weight", 1)}}
+    found = dict(attributes)
+    for name in sorted(BY_END & (attributes.keys() | back.keys())):
+        values = {end: way[name] for end, way in ((a, attributes), (b, back)) if name in way}
+        if len(set(values.values())) > 1 or len(values) == 1:
+            found[name] = values
+    return found
 
 
 def _flow(value: object) -> str:
