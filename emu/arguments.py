@@ -12,6 +12,8 @@ import click
 if TYPE_CHECKING:
     import networkx as nx
 
+    from .plan import Plan
+
 _TOPOLOGY = """\
 TOPOLOGY is a name of 'emu topologies', FILE.py[:function], a graph file (.yaml, .json, .graphml, .gml, .dot),
 or topohub:KEY, a public map that 'emu topologies --search WORD' finds."""
@@ -74,3 +76,19 @@ def _graph(
         graph = hosts.with_hosts(graph)
     graph.graph.update(attributes)
     return graph
+
+
+def planned(graph: nx.Graph) -> Plan:
+    """Return the plan of a graph, showing at a terminal how far it is.
+
+    Raises:
+        TopologyError: with every fault of the graph.
+        PlanError: when addresses run out.
+    """
+    from .plugin_manager import default_plugins
+    from .progress import Progress
+    from .progress_bar import shown
+
+    progress = Progress()
+    with shown(progress):
+        return default_plugins().plan_for(graph, progress=progress)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
-from emu.arguments import takes_topology
+from emu.arguments import planned, takes_topology
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -53,7 +53,7 @@ def graph_of_topology(graph: nx.Graph, path: Path) -> None:
     from emu.export import export_plan
     from emu.plugin_manager import default_plugins
 
-    export_plan(emu.plan_for(graph), path, default_plugins())
+    export_plan(planned(graph), path, default_plugins())
 
 
 @click.command("graph")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
-from emu.arguments import takes_topology
+from emu.arguments import planned, takes_topology
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -54,7 +54,7 @@ def plan(
     """
     from emu.prompt.reader import print_notes
 
-    found = emu.plan_for(graph)
+    found = planned(graph)
     if as_json and form:
         raise emu.UsageError("show a plan: --json or --as, not both")
     if as_json:

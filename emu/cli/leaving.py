@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from ..errors import Terminated
+from ..progress_bar import put_away
 
 #: How long an exception may take to be on its way before it is raised again, in seconds.
 _PATIENCE = 0.1
@@ -74,6 +75,7 @@ class _Leaving:
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])  # or we would stop in the background
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(0, termios.TCSANOW, self._settings)
+        put_away()
         os._exit(self._status)
 
 
