@@ -7,11 +7,11 @@ import dataclasses
 import os
 import time
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .build import build, hosts_file
+from .changeable import Changeable
 from .commands import PROGRAMS, Words
 from .connection import Sandbox
 from .errors import NotRunning, UsageError, suggestion
@@ -31,10 +31,9 @@ if TYPE_CHECKING:
     from .counters import LinkCounters
     from .ping import PingResults
     from .plugin_manager import PluginManager
-    from .reroute import Rerouting
 
 
-class Network:
+class Network(Changeable):
     """A network that a graph describes: built by `with Network(graph) as net:`, gone when it is left.
 
     `net["HOST1"]` is a node; iterating yields all of them. Two networks in one process are two
@@ -192,92 +191,6 @@ class Network:
             self.plan, self._version = plan, answer["version"]
             self._know_nodes()
         return bool(answer["stored"])
-
-    def reroute(self, *, dry_run: bool = False) -> Rerouting:
-        """Make all routes those over the links that work now; see `emu.reroute.reroute`.
-
-        Args:
-            dry_run: only find out what would be changed.
-
-        Raises:
-            KernelError: the kernel refused a route; the others are as before.
-        """
-        from .reroute import reroute
-
-        return reroute(self, dry_run=dry_run)
-
-    def add_node(self, name: str, **attributes: Any) -> Node:
-        """Add a node while the network runs, and return it; nothing else changes.
-
-        Args:
-            name: its name, which nobody else has.
-            attributes: as on the node of a graph; without a `kind` it is a host, however many links it
-                gets.
-
-        Raises:
-            UsageError: it cannot have that name.
-            TopologyError: its attributes have faults.
-            KernelError: the kernel refused something; the network is as before.
-        """
-        from .changing import change
-
-        change(self, f"add node {name}", lambda make, plan, _: make.add_node(plan, name, attributes))
-        return self[name]
-
-    def add_link(self, first: str, second: str, **attributes: Any) -> None:
-        """Add a link between two nodes while the network runs; addresses and routes follow.
-
-        Args:
-            first: one of the nodes.
-            second: the other one.
-            attributes: as on the edge of a graph.
-
-        Raises:
-            TopologyError: its attributes have faults, or it would join two segments with prefixes.
-            KernelError: the kernel refused something; the network is as before.
-        """
-        from .changing import add_link
-
-        add_link(self, self[first].name, self[second].name, attributes)
-
-    def remove_link(self, first: str, second: str | None = None) -> None:
-        """Remove a link while the network runs; routes follow.
-
-        Args:
-            first: a node; or alone, the name of an interface of the link, to tell parallel links apart.
-            second: the node at the other end.
-
-        Raises:
-            UsageError: there is no such link, several of them, or it holds a segment together.
-        """
-        from .changing import remove_link
-
-        remove_link(self, first, second)
-
-    def remove_node(self, name: str) -> None:
-        """Remove a node and its links while the network runs; its programs are killed, routes follow.
-
-        Raises:
-            UsageError: it holds a segment together, or is the last one.
-        """
-        from .changing import change
-
-        node = self[name].name
-        change(self, f"remove node {node}", lambda make, plan, _: make.remove_node(plan, node))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network as it is now to a file that `emu run` builds again, by its suffix.
-
-        Addresses, prefixes and names are pinned in it.
-
-        Raises:
-            UsageError: emu does not read such files.
-            EmuError: the file cannot be written.
-        """
-        from .saving import save_plan
-
-        self.refresh()
-        save_plan(self.plan, Path(path), self.plugins)
 
     def close(self) -> None:
         """End the network, or let go of it when it was attached to or detached. Twice is fine.

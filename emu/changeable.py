@@ -1,0 +1,108 @@
+"""What of a running network can be changed, as methods of `emu.Network`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from .network import Network
+    from .node import Node
+    from .reroute import Rerouting
+
+
+class Changeable:
+    """The part of `Network` that changes it while it runs."""
+
+    @property
+    def _itself(self) -> Network:
+        return cast("Network", self)
+
+    def reroute(self, *, dry_run: bool = False) -> Rerouting:
+        """Make all routes those over the links that work now; see `emu.reroute.reroute`.
+
+        Args:
+            dry_run: only find out what would be changed.
+
+        Raises:
+            KernelError: the kernel refused a route; the others are as before.
+        """
+        from .reroute import reroute
+
+        return reroute(self._itself, dry_run=dry_run)
+
+    def add_node(self, name: str, **attributes: Any) -> Node:
+        """Add a node while the network runs, and return it; nothing else changes.
+
+        Args:
+            name: its name, which nobody else has.
+            attributes: as on the node of a graph; without a `kind` it is a host, however many links it
+                gets.
+
+        Raises:
+            UsageError: it cannot have that name.
+            TopologyError: its attributes have faults.
+            KernelError: the kernel refused something; the network is as before.
+        """
+        from .changing import change
+
+        change(self._itself, f"add node {name}", lambda make, plan, _: make.add_node(plan, name, attributes))
+        return self._itself[name]
+
+    def add_link(self, first: str, second: str, **attributes: Any) -> None:
+        """Add a link between two nodes while the network runs; addresses and routes follow.
+
+        Args:
+            first: one of the nodes.
+            second: the other one.
+            attributes: as on the edge of a graph.
+
+        Raises:
+            TopologyError: its attributes have faults, or it would join two segments with prefixes.
+            KernelError: the kernel refused something; the network is as before.
+        """
+        from .changing import add_link
+
+        net = self._itself
+        add_link(net, net[first].name, net[second].name, attributes)
+
+    def remove_link(self, first: str, second: str | None = None) -> None:
+        """Remove a link while the network runs; routes follow.
+
+        Args:
+            first: a node; or alone, the name of an interface of the link, to tell parallel links apart.
+            second: the node at the other end.
+
+        Raises:
+            UsageError: there is no such link, several of them, or it holds a segment together.
+        """
+        from .changing import remove_link
+
+        remove_link(self._itself, first, second)
+
+    def remove_node(self, name: str) -> None:
+        """Remove a node and its links while the network runs; its programs are killed, routes follow.
+
+        Raises:
+            UsageError: it holds a segment together, or is the last one.
+        """
+        from .changing import change
+
+        node = self._itself[name].name
+        change(self._itself, f"remove node {node}", lambda make, plan, _: make.remove_node(plan, node))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as it is now to a file that `emu run` builds again, by its suffix.
+
+        Addresses, prefixes and names are pinned in it.
+
+        Raises:
+            UsageError: emu does not read such files.
+            EmuError: the file cannot be written.
+        """
+        from .saving import save_plan
+
+        net = self._itself
+        net.refresh()
+        save_plan(net.plan, Path(path), net.plugins)
