@@ -12,7 +12,8 @@ from .names import host_names
 from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
 from .netlink.features import check_features, find_features
-from .netlink.operations import STEPS, Request, WriteSetting
+from .netlink.lowering import STEPS
+from .netlink.operations import Request, WriteSetting
 from .netlink.queueing import needs_of, shaping_operations
 from .netlink.readiness import await_interfaces
 from .plan import NodePlan, Plan

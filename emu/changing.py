@@ -14,17 +14,8 @@ from .changes import Changes, Used
 from .connection import Sandbox
 from .errors import EmuError, KernelError, UsageError
 from .netlink.delivery import send
-from .netlink.operations import (
-    BRIDGE,
-    AddAltname,
-    Enslave,
-    Request,
-    SetUp,
-    WriteSetting,
-    address_operations,
-    link_operations,
-    up_operations,
-)
+from .netlink.lowering import address_operations, link_operations, up_operations
+from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp, WriteSetting
 from .netlink.present import NodeState, read_states
 from .netlink.readiness import await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink

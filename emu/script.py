@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from .netlink.lowering import operations_for
 from .netlink.operations import (
     AddAddress,
     AddAltname,
@@ -15,7 +16,6 @@ from .netlink.operations import (
     Operation,
     SetUp,
     WriteSetting,
-    operations_for,
 )
 from .netlink.queueing import SetDiscipline, SetLimits
 from .plan import Plan

@@ -14,7 +14,8 @@ from emu.errors import KernelError
 from emu.keeper.netns import MESSAGE, SMALL, parts_of
 from emu.keeper.wire import Frame
 from emu.netlink.delivery import send
-from emu.netlink.operations import AddRoutes, Request, link_operations, routes_of
+from emu.netlink.lowering import link_operations, routes_of
+from emu.netlink.operations import AddRoutes, Request
 from emu.plan import NodePlan
 from emu.plugin_manager import PluginManager
 from emu.routes import NextHop, Route, RouteTable

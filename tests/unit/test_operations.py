@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
+from emu.netlink.lowering import operations_for
 from emu.netlink.operations import (
     AddAddress,
     AddAltname,
@@ -23,7 +24,6 @@ from emu.netlink.operations import (
     Request,
     SetUp,
     WriteSetting,
-    operations_for,
 )
 from emu.routes import NextHop, RouteGroup
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import emu
+from emu.netlink.lowering import operations_for
 from emu.netlink.messages import HEADER
-from emu.netlink.operations import Request, SetUp, operations_for
+from emu.netlink.operations import Request, SetUp
 from emu.netlink.queueing import (
     Place,
     RemoveDiscipline,
