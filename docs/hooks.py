@@ -41,6 +41,12 @@ _MEANINGS = {
         "loopback",
     ): "On a router: its addresses on `lo`. A family that is left out gets one from the pool.",
     ("node", "routes"): "Routes of your own; one wins over a computed route to the same destination.",
+    ("node", "run"): "Daemons that run from the beginning to the end of the network; see "
+    "[Run servers in nodes](../how-to/servers.md).",
+    ("node", "private"): "Folders that the node has of its own, empty at first; they need not exist outside.",
+    ("node", "env"): "Environment variables of its programs, besides those of whoever starts them.",
+    ("node", "cwd"): "The folder in which its programs begin, instead of that of whoever starts them.",
+    ("node", "user"): "Who runs its programs, instead of root: a name or number of the machine's users.",
     ("node", "prefix"): "On a switch: the prefix of the segment that it joins.",
     (
         "link",

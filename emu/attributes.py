@@ -15,6 +15,7 @@ from numbers import Real
 from typing import Any, TypeVar
 
 from .errors import one_line, shown, suggestion
+from .inside import PARSERS as INSIDE
 from .pin_values import (
     Address,
     Prefix,
@@ -154,6 +155,7 @@ KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
         "loopback": parse_loopback,
         "prefix": parse_prefixes,
         "routes": parse_routes,
+        **INSIDE,
     },
     "link": {
         "weight": parse_weight,
@@ -170,6 +172,7 @@ BY_END = frozenset({"weight", *SHAPING})
 _OTHER_WORDS = {
     "lost", "lots", "maps", "mass", "packet", "packets", "pref", "prefs", "race", "roles", "router",
     "routers", "see", "seen", "send", "slow", "speed",
+    "use", "used", "uses", "users",
 }  # fmt: skip
 
 

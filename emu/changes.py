@@ -181,7 +181,7 @@ def _node_attributes(node: NodePlan, prefixes: Mapping[str, Collection[Any]]) ->
         found["prefix"] = list(prefixes[node.name])
     if node.loopback:
         found["loopback"] = [address.ip for address in node.loopback]
-    return found
+    return found | (node.inside.attributes() if node.inside is not None else {})
 
 
 def _texts(routes: Mapping[Any, Collection[Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .attributes import Address, Kind, Prefix, Routing
+from .inside import Inside
 from .pin_values import PinnedRoutes
 from .shaping.model import Shaping
 
@@ -46,6 +47,8 @@ class Node:
     position: tuple[float, float] | None = None
     #: The routes of its own that the graph gives it.
     routes: PinnedRoutes = field(default_factory=dict)
+    #: How it looks to its programs, and which run from the beginning; None is as usual.
+    inside: Inside | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def compile_plan(
                 position=node.position,
                 loopback=loopbacks.get(node.name, ()),
                 pinned_routes=node.routes,
+                inside=node.inside,
             )
             for node in topology.nodes
         ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .attributes import BY_END, Address, Kind, Prefix, Reader, Routing, position_of
 from .checked_graph import FIRST_INDEX, LOOPBACK, Interface, Link, Node, Segment, Topology
 from .errors import TopologyError, listed, shown
+from .inside import Inside
 from .names import interface_name, label_of, names_in
 from .pins import link_name, long_name, mac_faults, pin_faults, unused_pins
 from .shaping.attributes import PARSERS as SHAPING
@@ -178,7 +179,8 @@ class _Builder:
             if kind is Kind.SWITCH and len(mine) > SWITCH_LINKS:
                 self.faults.append(f"switch {name}: {len(mine)} links; a bridge has at most {SWITCH_LINKS}")
             position = position_of(attributes)
-            self.nodes.append(Node(name, self.labels[node] or name, kind, mine, position, routes))
+            inside = Inside.of(given)
+            self.nodes.append(Node(name, self.labels[node] or name, kind, mine, position, routes, inside))
 
     def add_shapings(self, profiles: Mapping[str, Profile], families: tuple[int, ...]) -> None:
         """Give the interfaces what their direction of the link does; a profile's customer is a host."""

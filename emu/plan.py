@@ -16,6 +16,7 @@ from typing import Any
 
 from .addressing import InterfaceAddress
 from .attributes import Kind, Prefix, Routing
+from .inside import Inside
 from .pin_values import UNREACHABLE, PinnedRoutes, parse_routes
 from .routes import ADDRESS_SIZE, NextHop, RouteGroup, RouteTable
 from .shaping import Shaping
@@ -60,6 +61,8 @@ class NodePlan:
     loopback: tuple[InterfaceAddress, ...] = ()
     #: Which of the routes the graph gave.
     pinned_routes: PinnedRoutes = dataclasses.field(default_factory=dict)
+    #: How it looks to its programs, and which run from the beginning; None is as usual.
+    inside: Inside | None = None
 
     @property
     def addresses(self) -> tuple[InterfaceAddress, ...]:
@@ -233,6 +236,7 @@ def _node_from(
         position=None if data["position"] is None else _pair(data["position"]),
         loopback=tuple(ipaddress.ip_interface(address) for address in data["loopback"]),
         pinned_routes=parse_routes({one: hops or UNREACHABLE for one, hops in data["pinned_routes"].items()}),
+        inside=None if data["inside"] is None else Inside.from_dict(data["inside"]),
     )
 
 

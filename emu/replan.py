@@ -62,7 +62,7 @@ def topology_of(plan: Plan) -> Topology:
 
 def _node(node: NodePlan, numbers: Mapping[End, int]) -> Node:
     ends = tuple(numbers[node.name, one.name] for one in node.interfaces if (node.name, one.name) in numbers)
-    return Node(node.name, node.label, node.kind, ends, node.position, node.pinned_routes)
+    return Node(node.name, node.label, node.kind, ends, node.position, node.pinned_routes, node.inside)
 
 
 def addressing_of(plan: Plan) -> Addressing:
