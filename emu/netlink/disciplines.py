@@ -6,7 +6,6 @@ table of rates to tbf's that kernels since 3.8 do not read.
 
 from __future__ import annotations
 
-import math
 import struct
 from dataclasses import dataclass
 
@@ -16,10 +15,9 @@ from ..shaping.tables import table_of
 from ..shaping.text import queue_options
 from ..shaping.units import LARGEST_RATE, show_chance, show_rate, show_time
 from .messages import NESTED, attribute, number
+from .red import TICK, Red, ticks
 
 _MOST = 2**32 - 1
-#: The kernel's unit of scheduling times (PSCHED_SHIFT in include/net/pkt_sched.h), in ns.
-TICK = 64
 _NETEM = struct.Struct("=6I")
 # enum TCA_NETEM_*
 _CORR, _DELAY_DIST, _REORDER, _CORRUPT, _LOSS, _RATE, _RATE64 = 1, 2, 3, 4, 5, 6, 8
@@ -29,10 +27,7 @@ _LOSS_MARKOV, _LOSS_GILBERT = 1, 2
 _TBF_PARMS, _TBF_RATE64, _TBF_BURST = 1, 4, 6
 _RATESPEC = struct.Struct("=BBHhHI")
 _ETHERNET = 1
-_RED, _SFQ = struct.Struct("=IIIBBBB"), struct.Struct("=IiIIII48x")
-# enum TCA_RED_*
-_RED_PARMS, _RED_STAB, _RED_MAX_P, _RED_FLAGS = 1, 2, 3, 4
-_RED_KNOWN_FLAGS = 0xF
+_SFQ = struct.Struct("=IiIIII48x")
 #: Attributes that are not 32-bit numbers: those of 64 bits, and of 8.
 _WIDE, _NARROW = {("cake", 2)}, {("fq", 15)}
 #: Times that the kernel takes in ns, where others are in µs.
@@ -172,7 +167,7 @@ class Tbf:
         speed = self.rate // 8
         spec = _RATESPEC.pack(3, _ETHERNET, 0, -1, 0, min(speed, _MOST))
         # Kernels since 3.13 take the burst, and compute this themselves.
-        buffer = min(_ticks(self.burst, min(self.rate, _MOST * 8)), _MOST)
+        buffer = min(ticks(self.burst, min(self.rate, _MOST * 8)), _MOST)
         parms = spec + bytes(_RATESPEC.size) + struct.pack("=3I", self.limit, buffer, 0)
         wide = attribute(_TBF_RATE64, struct.pack("=Q", speed)) if speed > _MOST else b""
         return attribute(_TBF_PARMS, parms) + wide + number(_TBF_BURST, self.burst)
@@ -198,7 +193,7 @@ class Waiting:
         counted = f"{self.limit}b" if DISCIPLINES[self.kind].unit == "bytes" else str(self.limit)
         words = ["limit", counted, *queue_options(self.queue)]
         if self.kind == "red":
-            red = _Red.of(self)
+            red = Red.of(self.queue, self.limit, self.rate)
             given = dict(self.queue.options)
             filled = {
                 "min": str(red.low),
@@ -215,7 +210,7 @@ class Waiting:
         if self.kind in ("pfifo", "bfifo"):
             return struct.pack("=I", self.limit)
         if self.kind == "red":
-            return _Red.of(self).options()
+            return Red.of(self.queue, self.limit, self.rate).options()
         given = dict(self.queue.options)
         if self.kind == "sfq":
             values = [int(given.get(name, 0)) for name in ("quantum", "perturb", "divisor", "flows", "depth")]
@@ -244,71 +239,11 @@ def _option(kind: str, name: str, place: int, what: str, meaning: int, value: ob
     return attribute(place, bytes([amount])) if (kind, place) in _NARROW else number(place, amount)
 
 
-@dataclass(frozen=True, slots=True)
-class _Red:
-    """Random early detection, with what tc fills in (tc-red(8); S. Floyd and V. Jacobson, 1993)."""
-
-    limit: int
-    low: int
-    high: int
-    packet: int
-    burst: int
-    chance: float
-    flags: int
-    rate: int
-
-    @classmethod
-    def of(cls, queue: Waiting) -> _Red:
-        """Return it with defaults: max a quarter of the limit, min a third of max, packets of 1,000 bytes."""
-        given = dict(queue.queue.options)
-        packet = int(given.get("avpkt", 1000))
-        high = int(given.get("max", max(queue.limit // 4, 2)))
-        low = int(given.get("min", max(high // 3, 1)))
-        burst = int(given.get("burst", max((2 * low + high) // (3 * packet), low // packet, 1)))
-        flags = sum(DISCIPLINES["red"].options[name].value for name in given if given[name] is True)
-        chance = float(given.get("probability", 0.02))
-        return cls(queue.limit, low, high, packet, burst, chance, flags, queue.rate or 10**7)
-
-    def options(self) -> bytes:
-        """Return the options as the kernel takes them."""
-        weight = self._weight()
-        cell, table = self._idle(weight)
-        steps = max(self.high - self.low, 1)
-        plog = next((i for i in range(32) if self.chance / steps * 2**i > 1), 32)
-        parms = _RED.pack(self.limit, self.low, self.high, weight, plog, cell, 0)
-        return b"".join([
-            attribute(_RED_PARMS, parms), attribute(_RED_STAB, table),
-            number(_RED_MAX_P, min(int(self.chance * 2**32), _MOST)),
-            attribute(_RED_FLAGS, struct.pack("=II", self.flags, _RED_KNOWN_FLAGS)),
-        ])  # fmt: skip
-
-    def _weight(self) -> int:
-        """Return minus the binary logarithm of the average's weight, by which the burst passes unharmed."""
-        wanted = self.burst + 1 - self.low / self.packet
-        for weight in range(1, 32):
-            share = 2.0**-weight
-            if wanted <= (1 - (1 - share) ** self.burst) / share:
-                return weight
-        return 31
-
-    def _idle(self, weight: int) -> tuple[int, bytes]:
-        """Return how the average decays while nothing arrives: a table, and the time of its steps."""
-        each = max(_ticks(self.packet, self.rate), 1)
-        decay = -math.log(1 - 2.0**-weight) / each
-        cell = next((i for i in range(32) if 31 / decay / 2**i < 512), 31)
-        return cell, bytes([0, *(min(int((i << cell) * decay), 31) for i in range(1, 255)), 31])
-
-
 def _pace(rate: int) -> bytes:
     """Return a rate of netem's, struct tc_netem_rate, of which only the rate is used; 0 is none."""
     speed = rate // 8
     wide = attribute(_RATE64, struct.pack("=Q", speed)) if speed > _MOST else b""
     return wide + attribute(_RATE, struct.pack("=IiIi", min(speed, _MOST), 0, 0, 0))
-
-
-def _ticks(size: int, rate: int) -> int:
-    """Return how long a size takes at a rate, as tc counts: whole µs, in units of 64 ns."""
-    return size * 8 * 10**6 // rate * 1000 // TICK
 
 
 def _share(chance: float) -> int:
