@@ -10,7 +10,7 @@ import functools
 import io
 import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,9 +203,9 @@ def _plain(value: Any, destinations: Callable[[RouteGroup], Any]) -> Any:
 
 
 @functools.cache
-def _fields(kind: type) -> tuple[str, ...] | None:
+def _fields(kind: Hashable) -> tuple[str, ...] | None:
     """Return the names of a dataclass's fields, but settings, which are shared; None of another class."""
-    if not dataclasses.is_dataclass(kind):
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         return None
     return tuple(field.name for field in dataclasses.fields(kind) if field.name != "settings")
 

@@ -122,7 +122,7 @@ UNACKNOWLEDGED = bytes.fromhex("2000000010000100") + bytes(12) + b"\1" + bytes(1
 @pytest.mark.parametrize("messages", [b"", b"\0" * 16, b"\xff" * 40, UNACKNOWLEDGED])
 def test_netlink_messages_that_are_none_get_an_error(messages: bytes, network: emu.Network) -> None:
     """Neither one without a length nor one that the kernel will not acknowledge makes the keeper wait."""
-    with pytest.raises(OSError, match="netlink|No data"):
+    with pytest.raises(OSError, match=r"netlink|No data"):
         network.sandbox.ask("netlink", messages, batches=[["HOST1", len(messages), 0, 0]])
     assert network.sandbox.ask("names").message["names"]
 

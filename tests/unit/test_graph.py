@@ -167,7 +167,7 @@ def test_labels_stay_what_the_graph_calls_its_nodes() -> None:
 
 def test_a_node_whose_own_name_can_be_typed_keeps_it_beside_its_label() -> None:
     graph = line("SP", "no name")
-    nx.set_node_attributes(graph, "São Paulo", "label")
+    nx.set_node_attributes(graph, dict.fromkeys(graph, "São Paulo"), "label")
     assert [(node.name, node.label) for node in topology_from(graph).nodes] == [
         ("SP", "São Paulo"),
         ("Sao-Paulo", "São Paulo"),
