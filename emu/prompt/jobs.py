@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Protocol
 
 from ..errors import UsageError
 from ..node import Node
@@ -17,15 +18,32 @@ from ..process import Process
 from ..terminal import SPOKEN, TerminalJob, forwarded_signals, has_terminal, shell_status
 
 
+class Background(Protocol):
+    """What can be a job beside the programs in nodes, with the same methods."""
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it goes on."""
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit status."""
+
+    def kill_group(self) -> None:
+        """End it."""
+
+    def close(self) -> None:
+        """Let go of it, as the prompt ends."""
+
+
 @dataclass
 class Job:
-    """A program that is not in front."""
+    """A program, or something else, that is not in front; `note` says more of it at its end."""
 
     number: int
     node: str
     command: str
-    process: Process
+    process: Process | Background
     terminal: TerminalJob | None = None
+    note: Callable[[], str] = str
 
     @property
     def state(self) -> str:
@@ -36,7 +54,8 @@ class Job:
         return "stopped" if self.terminal is not None else "running"
 
     def __str__(self) -> str:
-        return f"[{self.number}] {self.state}  {self.node} {self.command}"
+        note = self.note()
+        return f"[{self.number}] {self.state}  {self.node} {self.command}{note and f': {note}'}"
 
 
 class Jobs:
@@ -75,6 +94,12 @@ class Jobs:
         if output is not None:  # what it prints begins on a line of its own
             threading.Thread(target=_show, args=(output,), daemon=True).start()
         return 0
+
+    def add(self, what: str, command: str, process: Background, note: Callable[[], str] = str) -> Job:
+        """Add what goes on in the background: `jobs` shows it, `kill` and the prompt's end end it."""
+        job = Job(self._free_number(), what, command, process, note=note)
+        self._jobs[job.number] = job
+        return job
 
     def resume(self, number: int | None) -> int:
         """Bring a stopped job back to the front and return its status."""
