@@ -57,7 +57,7 @@ class Red:
         parms = _RED.pack(self.limit, self.low, self.high, weight, plog, cell, 0)
         return b"".join([
             attribute(_RED_PARMS, parms), attribute(_RED_STAB, table),
-            number(_RED_MAX_P, min(int(self.chance * 2**32), _MOST)),
+            number(_RED_MAX_P, min(int(self.chance * 2**32), 2**32 - 1)),
             attribute(_RED_FLAGS, struct.pack("=II", self.flags, _RED_KNOWN_FLAGS)),
         ])  # fmt: skip
 

@@ -32,7 +32,8 @@ def _normal(chance: float) -> float:
 def _pareto(chance: float) -> float:
     """Return the quantile of a Pareto distribution with shape 3, less its mean of 1.5, times 4/3.
 
-    That is the one of tc: the spread is 2/√3 of the jitter, since 4/3 is 1 over the variance.
+    That is the one of tc: its spread would be 2/√3 of the jitter, since 4/3 is 1 over the variance, and is
+    0.82 of it, since the tail is cut off.
     """
     return float((1 - chance) ** (-1 / 3) - 1.5) * 4 / 3
 
