@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import io
 import ipaddress
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,12 +201,17 @@ def _plain(value: Any, destinations: Callable[[RouteGroup], Any]) -> Any:
     return {name: _plain(getattr(value, name), destinations) for name in fields}
 
 
-@functools.cache
-def _fields(kind: Hashable) -> tuple[str, ...] | None:
+#: Of each type the names of its fields, as `_fields` returns them.
+_FIELDS: dict[type, tuple[str, ...] | None] = {}
+
+
+def _fields(kind: type) -> tuple[str, ...] | None:
     """Return the names of a dataclass's fields, but settings, which are shared; None of another class."""
-    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
-        return None
-    return tuple(field.name for field in dataclasses.fields(kind) if field.name != "settings")
+    if kind not in _FIELDS:
+        _FIELDS[kind] = None
+        if dataclasses.is_dataclass(kind):
+            _FIELDS[kind] = tuple(one.name for one in dataclasses.fields(kind) if one.name != "settings")
+    return _FIELDS[kind]
 
 
 def _node_from(
