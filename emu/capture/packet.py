@@ -1,0 +1,109 @@
+"""A captured packet, and what its first headers say."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from dataclasses import dataclass
+from datetime import datetime
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_VLANS = frozenset({0x8100, 0x88A8})
+_IPV4, _IPV6 = 0x0800, 0x86DD
+#: EtherTypes (https://www.iana.org/assignments/ieee-802-numbers), beside those of IP.
+_ETHERTYPES = {0x0806: "arp", 0x8847: "mpls", 0x88CC: "lldp"}
+#: https://www.iana.org/assignments/protocol-numbers
+_PROTOCOLS = {
+    1: "icmp", 2: "igmp", 4: "ipip", 6: "tcp", 17: "udp", 41: "ipv6", 47: "gre", 50: "esp", 58: "icmp6",
+    89: "ospf", 112: "vrrp", 132: "sctp",
+}  # fmt: skip
+#: IPv6's extension headers that tell their length in units of 8 bytes, and the fragment's, which is 8.
+_EXTENSIONS, _FRAGMENT = frozenset({0, 43, 60, 135}), 44
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet as one interface saw it.
+
+    Attributes:
+        interface: the interface's name, as `HOST1-veth0`, or `HOST1:lo` for one that is not the plan's.
+        time_ns: when, in nanoseconds since the epoch.
+        outgoing: whether the node sent it; else it arrived.
+        data: the frame from its Ethernet header on; from its IP header on where there is none.
+        length: how long it was, in bytes.
+    """
+
+    interface: str
+    time_ns: int
+    outgoing: bool
+    data: bytes
+    length: int
+
+    @property
+    def time(self) -> float:
+        """When, in seconds since the epoch; `time_ns` is exact."""
+        return self.time_ns / 1e9
+
+    @property
+    def protocol(self) -> str:
+        """`arp`, `icmp`, `icmp6`, `tcp`, `udp` …; for others a number: `ip 99`, or `0x88b5` of Ethernet."""
+        kind, offset = self._network()
+        if kind not in {_IPV4, _IPV6}:
+            return _ETHERTYPES.get(kind, f"0x{kind:04x}")
+        number = self._transport(kind, offset)
+        return _PROTOCOLS.get(number, f"ip {number}")
+
+    @property
+    def source(self) -> Address | None:
+        """The IP address of the sender; None where there is none."""
+        return self._address(0)
+
+    @property
+    def destination(self) -> Address | None:
+        """The IP address that it goes to; None where there is none."""
+        return self._address(1)
+
+    def _network(self) -> tuple[int, int]:
+        """Return the EtherType, and the offset of what follows it."""
+        data = self.data
+        if len(data) >= 14:
+            offset = 12
+            while (kind := int.from_bytes(data[offset : offset + 2], "big")) in _VLANS:
+                offset += 4
+            if kind in {_IPV4, _IPV6} and data[offset + 2 : offset + 3]:
+                version = data[offset + 2] >> 4
+                if version == (4 if kind == _IPV4 else 6):
+                    return kind, offset + 2
+            elif not self._bare():
+                return kind, offset + 2
+        return {4: _IPV4, 6: _IPV6}.get(data[0] >> 4 if data else 0, 0), 0
+
+    def _bare(self) -> bool:
+        """Tell whether it looks like an IP packet without a header before it, as its length says."""
+        if self.data[0] >> 4 == 4:
+            return bool(struct.unpack_from("!H", self.data, 2)[0] == self.length)
+        return self.data[0] >> 4 == 6 and struct.unpack_from("!H", self.data, 4)[0] + 40 == self.length
+
+    def _transport(self, kind: int, offset: int) -> int:
+        data = self.data
+        if kind == _IPV4:
+            return data[offset + 9] if len(data) > offset + 9 else 0
+        number, offset = (data[offset + 6] if len(data) > offset + 6 else 59), offset + 40
+        while len(data) >= offset + 2 and (number in _EXTENSIONS or number == _FRAGMENT):
+            size = 8 if number == _FRAGMENT else 8 * (data[offset + 1] + 1)
+            number, offset = data[offset], offset + size
+        return number
+
+    def _address(self, which: int) -> Address | None:
+        kind, offset = self._network()
+        first, size = {_IPV4: (12, 4), _IPV6: (8, 16)}.get(kind, (0, 0))
+        packed = self.data[offset + first + which * size :][:size]
+        return ipaddress.ip_address(packed) if size and len(packed) == size else None
+
+    def __str__(self) -> str:
+        seconds, nanoseconds = divmod(self.time_ns, 1_000_000_000)
+        clock = datetime.fromtimestamp(seconds).strftime("%H:%M:%S")
+        way = "out" if self.outgoing else "in "
+        ends = f" {self.source} > {self.destination}" if self.source is not None else ""
+        return f"{clock}.{nanoseconds:09} {self.interface} {way} {self.protocol}{ends}, {self.length} bytes"
