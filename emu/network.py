@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .build import build, hosts_file
+from .capturing import Capturing
 from .changeable import Changeable
 from .commands import PROGRAMS, Words
 from .connection import Sandbox
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from .plugin_manager import PluginManager
 
 
-class Network(Changeable):
+class Network(Changeable, Capturing):
     """A network that a graph describes: built by `with Network(graph) as net:`, gone when it is left.
 
     `net["HOST1"]` is a node; iterating yields all of them. Two networks in one process are two

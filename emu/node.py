@@ -16,6 +16,7 @@ from .plan import InterfacePlan, NodePlan
 from .process import Process
 
 if TYPE_CHECKING:
+    from .capture.handle import Capture
     from .netlink.dumps import AddressState, InterfaceState, RouteState
     from .network import Network
 
@@ -116,6 +117,11 @@ class Node:
         sock = socket.socket(family, type, proto, fileno=frame.fds[0])
         self._network._sockets.add(sock)
         return sock
+
+    def capture(self, interface: str | None = None, *args: Any, **options: Any) -> Capture:
+        """Begin to capture packets of one of its interfaces, or of all; see `Network.capture` for the rest."""
+        what = self.name if interface is None else f"{self.name}:{interface}"
+        return self._network.capture(what, *args, **options)
 
     def read_interfaces(self) -> list[InterfaceState]:
         """Return the node's interfaces as the kernel has them now."""
