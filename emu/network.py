@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +17,7 @@ from .commands import PROGRAMS, Words
 from .connection import Sandbox
 from .errors import NotRunning, UsageError, suggestion
 from .limits import check_limits
+from .measuring import Measuring
 from .node import Node
 from .plan import NodePlan, Plan
 from .privileges import kernel_has_ipv6, refusal
@@ -28,13 +29,10 @@ from .sockets import Sockets
 if TYPE_CHECKING:
     import networkx as nx
 
-    from .counter_log import CounterLog
-    from .counters import LinkCounters
-    from .ping import PingResults
     from .plugin_manager import PluginManager
 
 
-class Network(Changeable, Capturing):
+class Network(Changeable, Measuring, Capturing):
     """A network that a graph describes: built by `with Network(graph) as net:`, gone when it is left.
 
     `net["HOST1"]` is a node; iterating yields all of them. Two networks in one process are two
@@ -266,26 +264,6 @@ class Network(Changeable, Capturing):
         facts = self.sandbox.facts
         return time.time() - facts["started"] if facts is not None else 0.0
 
-    def counters(self, nodes: Collection[str] | None = None) -> list[LinkCounters]:
-        """Return what both directions of each link have counted; see `emu.counters.read_counters`."""
-        from .counters import read_counters
-
-        return read_counters(self.sandbox, self.plan, nodes)
-
-    def log_counters(self, path: str | os.PathLike[str], interval: float = 1.0, **options: Any) -> CounterLog:
-        """Write `counters` to a CSV file every `interval` seconds until stopped; see `CounterLog`."""
-        from .counter_log import CounterLog
-
-        return CounterLog(path, interval, self.counters, **options)
-
     def popen(self, args: Words, **options: Any) -> Process:
         """Start a program in the sandbox but in no node, where `ip netns` shows the nodes."""
         return Process(self.sandbox, None, args, **options)
-
-    def ping_all(
-        self, *, family: int | None = None, timeout: float = 1.0, sample: int | None = None
-    ) -> PingResults:
-        """Ping every node from every node, all at once; see `emu.ping.ping_all`."""
-        from .ping import ping_all
-
-        return ping_all(self, family=family, timeout=timeout, sample=sample)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .capture.handle import Capture
     from .netlink.dumps import AddressState, InterfaceState, RouteState
     from .network import Network
+    from .reach import Reach
 
 T = TypeVar("T")
 
@@ -117,6 +118,12 @@ class Node:
         sock = socket.socket(family, type, proto, fileno=frame.fds[0])
         self._network._sockets.add(sock)
         return sock
+
+    def can_reach(self, target: Node | str, *, family: int | None = None, timeout: float = 1.0) -> Reach:
+        """Return whether `target` answers a ping, and why not if so; see `emu.reach.can_reach`."""
+        from .reach import can_reach
+
+        return can_reach(self, target, family=family, timeout=timeout)
 
     def capture(self, interface: str | None = None, *args: Any, **options: Any) -> Capture:
         """Begin to capture packets of one of its interfaces, or of all; see `Network.capture` for the rest."""

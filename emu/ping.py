@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .network import Network
     from .plan import NodePlan, Plan
 
-_SOCKETS = {
+#: What a socket for echo messages is opened with, by the Internet protocol's version.
+ICMP_SOCKETS = {
     4: (socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
     6: (socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6),
 }
@@ -61,10 +62,12 @@ class PingResults:
     Attributes:
         nodes: the names of the nodes that took part, in the network's order.
         pings: one for each ordered pair and family that was tried, sorted by family, source, target.
+        title: what was done, for the summary.
     """
 
     nodes: tuple[str, ...]
     pings: tuple[Ping, ...]
+    title: str = "pingall"
 
     @property
     def sent(self) -> int:
@@ -101,7 +104,8 @@ class PingResults:
 
     def over(self, family: int) -> PingResults:
         """Return the part of the results that is about one family."""
-        return PingResults(self.nodes, tuple(ping for ping in self.pings if ping.family == family))
+        pings = tuple(ping for ping in self.pings if ping.family == family)
+        return PingResults(self.nodes, pings, self.title)
 
     def rtt(self, source: str, target: str, family: int = 4) -> float | None:
         """Return the round-trip time of a pair in seconds, or None when there was no answer.
@@ -151,8 +155,8 @@ class PingResults:
 
     def __str__(self) -> str:
         if not self.pings:
-            return "pingall: nothing to do: it takes two nodes"
-        line = f"pingall: {self.received}/{self.sent} pairs reachable, {100 * self.loss:.3g}% loss"
+            return f"{self.title}: nothing to do: it takes two nodes"
+        line = f"{self.title}: {self.received}/{self.sent} pairs reachable, {100 * self.loss:.3g}% loss"
         times = [ping.rtt for ping in self.pings if ping.rtt is not None]
         if times:
             figures = (min(times), math.fsum(times) / len(times), max(times))
@@ -193,40 +197,89 @@ def ping_all(
         NotRunning: the network ended meanwhile.
     """
     families = _families(network, family, timeout, sample)
-    nodes = [node for node in network.plan.nodes if node.kind is not Kind.SWITCH]
-    names = [node.name for node in nodes]
-    pairs = [(names[i], names[k]) for i, k in _pairs(len(nodes), sample, seed)]
+    names = [node.name for node in _with_addresses(network)]
+    pairs = [(names[i], names[k]) for i, k in _pairs(len(names), sample, seed)]
+    return PingResults(tuple(names), _ping(network, pairs, families, timeout))
+
+
+def ping_pair(
+    network: Network, first: str | None = None, second: str | None = None,
+    *, family: int | None = None, timeout: float = 1.0,
+) -> PingResults:  # fmt: skip
+    """Ping two nodes from each other and return what was found.
+
+    Args:
+        network: a running network.
+        first: one of them; default the first node that is a host, or else has addresses.
+        second: the other one; default the next such node.
+        family: 4 or 6; default all that the network has.
+        timeout: how long to wait for an answer, in seconds.
+
+    Raises:
+        UsageError: an argument makes no sense.
+        NotRunning: the network ended meanwhile.
+    """
+    families = _families(network, family, timeout, None, "ping a pair")
+    able = sorted(_with_addresses(network), key=lambda node: node.kind is not Kind.HOST)
+    chosen = [network[name].plan for name in (first, second) if name is not None]
+    for node in chosen:
+        if node.kind is Kind.SWITCH:
+            raise UsageError(f"ping {node.name}: a switch has no addresses")
+    chosen += [node for node in able if node not in chosen][: 2 - len(chosen)]
+    names = tuple(dict.fromkeys(node.name for node in chosen))
+    pairs = [names, names[::-1]] if len(names) == 2 else []
+    return PingResults(names, _ping(network, pairs, families, timeout), "pingpair")
+
+
+def _with_addresses(network: Network) -> list[NodePlan]:
+    return [node for node in network.plan.nodes if node.kind is not Kind.SWITCH]
+
+
+def _ping(
+    network: Network, pairs: Sequence[tuple[str, ...]], families: tuple[int, ...], timeout: float
+) -> tuple[Ping, ...]:
+    """Try pairs of names, all at once, and return what came of it, sorted."""
     probes: list[Probe] = []
+    nodes = _with_addresses(network)
+    ordered = [(source, target) for source, target in pairs]
     for version in families:
-        addresses = {node.name: _first_address(network.plan, node, version) for node in nodes}
-        probes += [Probe(source, target, version, addresses[target]) for source, target in pairs]
-        neighbours = neighbours_for(network.plan, version, pairs)
+        addresses = {node.name: first_address(network.plan, node, version) for node in nodes}
+        probes += [Probe(source, target, version, addresses[target]) for source, target in ordered]
+        neighbours = neighbours_for(network.plan, version, ordered)
         if len(neighbours) > LEARNED:
             add_neighbours(network, neighbours)
     _run(network, probes, timeout)
-    order = {name: number for number, name in enumerate(names)}
+    order = {node.name: number for number, node in enumerate(nodes)}
     probes.sort(key=lambda probe: (probe.family, order[probe.source], order[probe.target]))
-    return PingResults(
-        tuple(names),
-        tuple(Ping(one.source, one.target, one.family, one.rtt, one.reason) for one in probes),
-    )
+    return tuple(Ping(one.source, one.target, one.family, one.rtt, one.reason) for one in probes)
 
 
-def _families(network: Network, family: int | None, timeout: float, sample: int | None) -> tuple[int, ...]:
+def _families(
+    network: Network, family: int | None, timeout: float, sample: int | None, attempt: str = "ping all"
+) -> tuple[int, ...]:
     """Return the families to try, after a look at all arguments."""
-    if not (math.isfinite(timeout) and timeout > 0):
-        raise UsageError(f"ping all: timeout {timeout!r} is not a number of seconds above zero")
     if sample is not None and sample < 1:
-        raise UsageError(f"ping all: sample {sample!r} is not a number of pairs above zero")
+        raise UsageError(f"{attempt}: sample {sample!r} is not a number of pairs above zero")
+    return families_for(network.plan, family, timeout, attempt)
+
+
+def families_for(plan: Plan, family: int | None, timeout: float, attempt: str) -> tuple[int, ...]:
+    """Return the family that was asked for, or all that a network has.
+
+    Raises:
+        UsageError: the network lacks it, or the timeout is none; `attempt` begins the text.
+    """
+    if not (math.isfinite(timeout) and timeout > 0):
+        raise UsageError(f"{attempt}: timeout {timeout!r} is not a number of seconds above zero")
     if family is None:
-        return network.plan.families
-    if family not in network.plan.families:
-        has = " and ".join(f"IPv{one}" for one in network.plan.families)
-        raise UsageError(f"ping all over IPv{family}: the network has {has} only; see its graph's 'families'")
+        return plan.families
+    if family not in plan.families:
+        has = " and ".join(f"IPv{one}" for one in plan.families)
+        raise UsageError(f"{attempt} over IPv{family}: the network has {has} only; see its graph's 'families'")
     return (family,)
 
 
-def _first_address(plan: Plan, node: NodePlan, family: int) -> str:
+def first_address(plan: Plan, node: NodePlan, family: int) -> str:
     """Return the address of a family that the node's name stands for first, or an empty text."""
     return next((str(one.ip) for one in plan.addresses_of(node) if one.version == family), "")
 
@@ -270,7 +323,7 @@ def _open_sockets(
     with _opening:  # what another thread opens meanwhile would not be counted
         for node, family in wanted[: max(1, _room(len(wanted)))]:
             try:
-                sock = stack.enter_context(network[node].socket(*_SOCKETS[family]))
+                sock = stack.enter_context(network[node].socket(*ICMP_SOCKETS[family]))
             except KernelError as error:
                 if error.errno == errno.EMFILE and sockets:
                     break

@@ -29,7 +29,7 @@ _BURST = 64
 _BUFFER = 1 << 20
 
 #: What follows the ICMP header: the volley's mark, then the probe's number and the attempt.
-_MARK, _TAIL = 8, struct.Struct("!IB")
+_MARK, TAIL = 8, struct.Struct("!IB")
 #: Enough of a packet for the headers of an error and the request that it quotes.
 _HEAD, _CONTROL = 256, 128
 _TIMESPEC = struct.Struct("@ll")
@@ -118,7 +118,7 @@ class Volley:
         attempt = len(probe.sent)
         if attempt == ATTEMPTS:
             return self._close(probe, probe.reason or f"no reply within {self.timeout:g} s")
-        packet = icmp.echo_request(probe.family, 0, attempt, self.mark + _TAIL.pack(number, attempt))
+        packet = icmp.echo_request(probe.family, 0, attempt, self.mark + TAIL.pack(number, attempt))
         sock = self.sockets[probe.source, probe.family]
         probe.sent.append(time.time_ns())
         try:
@@ -149,22 +149,22 @@ class Volley:
         except OSError:  # another's error that the kernel reports here, or nothing there after all
             return
         at = data.find(self.mark) + _MARK
-        if at < _MARK or len(data) < at + _TAIL.size:
+        if at < _MARK or len(data) < at + TAIL.size:
             return
-        number, attempt = _TAIL.unpack_from(data, at)
+        number, attempt = TAIL.unpack_from(data, at)
         probe = self.probes[number]
         if not probe.open:
             return
         # An IPv4 socket gets the IP header too (raw(7)), an IPv6 socket does not (RFC 3542).
         split = icmp.split_ipv4(data) if family == 4 else (0, data)
         if split and split[1][0] == icmp.ECHO_REPLY[family]:
-            probe.rtt = max(0, _arrival(control) - probe.sent[attempt]) / 1e9
+            probe.rtt = max(0, arrival_time(control) - probe.sent[attempt]) / 1e9
             self._close(probe)
         elif split and (message := icmp.read_message(family, split[1])):
             self._close(probe, f"{self.names.get(sender, sender)} says {icmp.describe(message)}")
 
 
-def _arrival(control: Sequence[tuple[int, int, bytes]]) -> int:
+def arrival_time(control: Sequence[tuple[int, int, bytes]]) -> int:
     """Return when a packet arrived, in nanoseconds since 1970, as the kernel says or else now."""
     for level, kind, data in control:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:

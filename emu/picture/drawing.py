@@ -42,6 +42,18 @@ def write_picture(plan: Plan, path: Path) -> None:
         figure.savefig(path, dpi=dpi, metadata=metadata.get(path.suffix.lower()))
 
 
+def svg_of(plan: Plan) -> str:
+    """Return a drawing of a plan as SVG."""
+    import io
+
+    import matplotlib
+
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "emu"}), quietly():
+        figure_of(plan).savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
 def figure_of(plan: Plan) -> Figure:
     """Return the figure of a plan, which belongs to no window."""
     from matplotlib.figure import Figure
