@@ -30,14 +30,14 @@ def tables(effort: Effort, namespaces: Namespaces) -> Iterator[Table]:
             seconds = build(other, namespaces).seconds["pingall"]
             runs.setdefault(("Mininet", few), []).append(seconds / _pairs(few))
     table = Table(f"pingall on one switch (median of {effort.rounds})", [
-        ("", ""), ("hosts", ""), ("pairs", ""), ("all pairs", "ms"), ("per pair", "ms"),
-        ("per pair, emu with all hosts / this", ""),
+        ("", ""), ("hosts", ""), ("pairs", ""), ("all pairs", "ms"), ("per pair", "µs"),
+        (f"per pair, this / emu with {many} hosts", ""),
     ], notes=["IPv4 only; every pair answers."])  # fmt: skip
     if other.missing:
         table.notes.append(f"Mininet: left out, {other.missing}.")
     for (name, count), times in runs.items():
         pairs, per_pair = _pairs(count), median(times)
-        table.rows.append([name, count, pairs, per_pair * pairs, per_pair, ratio(runs["emu", many], times)])
+        table.rows.append([name, count, pairs, per_pair * pairs, per_pair, ratio(times, runs["emu", many])])
     yield table
 
 
