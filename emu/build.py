@@ -11,7 +11,7 @@ from .errors import EmuError, KernelError, LimitError
 from .names import host_names
 from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
-from .netlink.features import check_features, find_features
+from .netlink.features import check_features, find_features, names_in
 from .netlink.lowering import STEPS
 from .netlink.operations import Request, WriteSetting
 from .netlink.queueing import needs_of, shaping_operations
@@ -69,9 +69,9 @@ def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
 
 
 def requests_for(sandbox: Sandbox, plan: Plan, step: str) -> list[Request]:
-    """Return the operations of a step, for a kernel without netem in as far as the links can do without."""
-    if step == "shaping" and needs_of(plan):
-        return shaping_operations(plan, netem="netem" in find_features(sandbox, ["netem"]))
+    """Return the operations of a step; what the kernel cannot do for links is left out."""
+    if step == "shaping" and (needs := needs_of(plan)):
+        return shaping_operations(plan, find_features(sandbox, names_in(needs)))
     return STEPS[step](plan)
 
 

@@ -211,6 +211,12 @@ class Need:
     otherwise: str | None = None
 
 
+def names_in(needs: Iterable[Need]) -> list[str]:
+    """Return the names of all features that may do what is needed."""
+    names = (name for need in needs for name in (need.feature, need.otherwise) if name is not None)
+    return list(dict.fromkeys(names))
+
+
 def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -> list[str]:
     """Return what cannot be had on a kernel that has the features `there`: a line for each that it lacks.
 
@@ -244,8 +250,7 @@ def check_features(sandbox: Sandbox, needs: Collection[Need], ignore: bool = Fal
     if not needs:
         return []
     kernel = read_kernel()
-    names = [name for need in needs for name in (need.feature, need.otherwise) if name is not None]
-    there = find_features(sandbox, dict.fromkeys(names), kernel)
+    there = find_features(sandbox, names_in(needs), kernel)
     lines = unsupported(needs, there, kernel)
     if lines and not ignore:
         raise PrivilegeError(f"{'; '.join(lines)}; or --ignore-unsupported builds without")

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..shaping.possible import plain_loss
 from .answers import attributes_in, messages_in
 from .messages import ACK, APPEND, CREATE, DUMP, NESTED, REQUEST, attribute, message, text
 from .operations import Request
 
 if TYPE_CHECKING:
     from ..plan import Plan
-    from ..shaping import Shaping
 
 #: The netlink protocol that these messages are for, include/uapi/linux/netlink.h.
 NETLINK_NETFILTER = 12
@@ -101,17 +101,6 @@ class DropAtRandom(Request):
         if parts := _parts(self.share):
             steps.append((_NEWRULE, CREATE | APPEND, _drop_rule(chain, parts)))
         return _batch(steps, sequence, acknowledge)
-
-
-def plain_loss(shaping: Shaping | None) -> float | None:
-    """Return the share of packets that a direction loses, each by a chance of its own; else None.
-
-    Loss that depends on what became of the packets before is netem's alone.
-    """
-    if shaping is None or shaping.loss is None or shaping.loss.model != "random":
-        return None
-    share, *correlation = shaping.loss.chances
-    return None if any(correlation) else share
 
 
 def loss_operations(plan: Plan) -> list[DropAtRandom]:

@@ -9,14 +9,16 @@ fetches packets, tbf's, which has netem above it. docs/explanation/links.md has 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ..plan import NodePlan, Plan
 from ..shaping import Shaping, needs
 from ..shaping.model import DEFAULT_MTU, limit_in
+from ..shaping.possible import possible
 from .disciplines import Netem, Pace, Tbf, Waiting, waiting_for
 from .features import Need
+from .filtering import loss_operations
 from .messages import ACK, CREATE, NEW, NEWLINK, REPLACE, REQUEST, attribute, link, message, number, text
 from .operations import Request
 
@@ -164,31 +166,67 @@ def layers_of(shaping: Shaping | None, netem: bool = True) -> tuple[Layer, ...]:
     return tuple(found)
 
 
-def shaping_operations(plan: Plan, netem: bool = True) -> list[Request]:
-    """Return what shapes all links of a plan, after they are made; `netem` as for `layers_of`."""
+def shaping_operations(plan: Plan, there: Collection[str] | None = None) -> list[Request]:
+    """Return what shapes all links of a plan, after they are made.
+
+    Args:
+        plan: the network.
+        there: the kernel's features; what it lacks is left out. None is a kernel that has them all.
+    """
     if not any(one.shaping for node in plan.nodes for one in node.interfaces):
         return []
-    limited = _beside_shaped(plan)
-    return [
+    netem = there is None or "netem" in there
+    if there is not None:
+        plan = _possible_plan(plan, there)
+    limited = beside_shaped(plan)
+    found: list[Request] = [
         operation
         for node in plan.nodes for one in node.interfaces
         for operation in (
             *_limits(node, one.name, one.index, one.shaping, node.name in limited),
             *(
                 SetDiscipline(node.name, one.name, one.index, layer)
-                for layer in layers_of(one.shaping, netem)
+                for layer in layers_of(queued(one.shaping, netem), netem)
             ),
         )
     ]  # fmt: skip
+    return found if netem else [*found, *loss_operations(plan)]
+
+
+def queued(shaping: Shaping | None, netem: bool) -> Shaping | None:
+    """Return what queue disciplines have to do with a direction: without netem, nothing with loss."""
+    return shaping if netem or shaping is None else shaping.in_the_queue
+
+
+def _possible_plan(plan: Plan, there: Collection[str]) -> Plan:
+    """Return the plan with what a kernel can do on the links."""
+    nodes = tuple(
+        dataclasses.replace(
+            node,
+            interfaces=tuple(
+                dataclasses.replace(one, shaping=possible(one.shaping, there)) for one in node.interfaces
+            ),
+        )
+        for node in plan.nodes
+    )
+    return dataclasses.replace(plan, nodes=nodes)
 
 
 def needs_of(plan: Plan) -> list[Need]:
     """Return what the shaping of a plan's links asks of the kernel."""
     return [
-        Need(feature, purpose, f"{one.name} in {node.name}")
-        for node in plan.nodes for one in node.interfaces if one.shaping is not None
-        for feature, purposes in needs(one.shaping).items() for purpose in purposes
+        need
+        for node in plan.nodes for one in node.interfaces
+        for need in needs_at(node.name, one.name, one.shaping)
     ]  # fmt: skip
+
+
+def needs_at(node: str, name: str, shaping: Shaping | None) -> list[Need]:
+    """Return what the shaping of what leaves an interface of a node asks of the kernel."""
+    if shaping is None:
+        return []
+    place = f"{name} in {node}"
+    return [Need(feature, purpose, place, otherwise) for feature, purpose, otherwise in needs(shaping)]
 
 
 def changes(place: Place, old: Shaping | None, new: Shaping | None, netem: bool = True) -> list[Request]:
@@ -239,7 +277,7 @@ def _limits(
     return [SetLimits(node.name, name, index, mtu, 1 if single else None)] if mtu or single else []
 
 
-def _beside_shaped(plan: Plan) -> set[str]:
+def beside_shaped(plan: Plan) -> set[str]:
     """Return the nodes from which packets may come to a shaped link: all that hang together with one.
 
     What TCP hands over in one piece of 64 KB crosses routers and switches as one packet, and would be lost,

@@ -112,6 +112,11 @@ class Shaping:
         return dataclasses.replace(self, rate=None, queue=None, limit=None, mtu=None)
 
     @property
+    def in_the_queue(self) -> Shaping:
+        """The rate, its queue and the MTU alone."""
+        return Shaping(rate=self.rate, queue=self.queue, limit=self.limit, mtu=self.mtu)
+
+    @property
     def impairs(self) -> bool:
         """Whether it delays, loses or changes packets, which is netem's part."""
         return self.on_the_way != Shaping()

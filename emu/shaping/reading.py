@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .model import Shaping
+from .possible import ALWAYS, plain_loss, rate_by_netem
 from .queues import DISCIPLINES
 
 
@@ -71,23 +72,19 @@ def _draws(shaping: Shaping) -> bool:
 
 #: What of netem's each property is.
 _NETEM = ("delay", "jitter", "loss", "duplicate", "corrupt", "reorder", "slot")
-#: The queues that every kernel has.
-_ALWAYS = ("fifo", "pfifo", "bfifo")
 
 
-def needs(shaping: Shaping) -> dict[str, tuple[str, ...]]:
-    """Return what the kernel has to have for it, kinds of queue disciplines as in tc(8), and for what.
+def needs(shaping: Shaping) -> list[tuple[str, str, str | None]]:
+    """Return what the kernel has to have: a feature as in `emu.netlink.features`, for what, and what does, too.
 
-    A rate with a plain queue has a netem of its own, and does without where a kernel lacks netem.
+    A rate with a plain queue is kept by netem, or by tbf where a kernel lacks netem.
     """
-    found: dict[str, tuple[str, ...]] = {}
-    if shaping.impairs:
-        found["netem"] = tuple(name for name in _NETEM if getattr(shaping, name))
-    plain = (
-        shaping.impairs and not shaping.duplicate and (not shaping.queue or shaping.queue.kind in _ALWAYS[:2])
-    )
-    if shaping.rate is not None and not plain:
-        found["tbf"] = ("rate",)
-    if shaping.queue is not None and shaping.queue.kind not in _ALWAYS:
-        found[shaping.queue.kind] = ("queue",)
+    found: list[tuple[str, str, str | None]] = [
+        ("netem", name, "numgen" if name == "loss" and plain_loss(shaping) is not None else None)
+        for name in _NETEM if getattr(shaping, name)
+    ]  # fmt: skip
+    if shaping.rate is not None:
+        found.append(("netem", "rate", "tbf") if rate_by_netem(shaping) else ("tbf", "rate", None))
+    if shaping.queue is not None and shaping.queue.kind not in ALWAYS:
+        found.append((shaping.queue.kind, "queue", None))
     return found

@@ -12,8 +12,10 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.netlink.filtering import DropAtRandom, encode_removal, loss_operations, plain_loss, read_count
+from emu.netlink.filtering import DropAtRandom, encode_removal, loss_operations, read_count
+from emu.shaping.possible import plain_loss
 from emu.shaping.model import Loss, Shaping
+from emu.shaping.possible import plain_loss
 
 _RECORDED = (Path(__file__).parent / "golden" / "nft_numgen.hex").read_text().splitlines()
 COMMANDS = [line.removeprefix("# > ") for line in _RECORDED if line.startswith("# > ")]
