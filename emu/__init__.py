@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # the keeper loads this module, and typing takes longer t
 if TYPE_CHECKING:
     from typing import Any
 
+    from .daemons import DaemonFailed as DaemonFailed
     from .errors import EmuError as EmuError
     from .errors import KernelError as KernelError
     from .errors import LimitError as LimitError
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
     from .errors import PlanError as PlanError
     from .errors import PluginError as PluginError
     from .errors import PrivilegeError as PrivilegeError
+    from .errors import TimedOut as TimedOut
     from .errors import TopologyError as TopologyError
     from .errors import UsageError as UsageError
     from .hookspecs import hookimpl as hookimpl
+    from .jobs import Job as Job
+    from .jobs import JobFacts as JobFacts
     from .hosts import with_hosts as with_hosts
     from .marking import topology as topology
     from .network import Network as Network
@@ -30,6 +34,9 @@ __version__ = "0.1.0"
 
 #: Where each public name lives; loaded when it is first used, so that `emu --help` stays quick.
 _PUBLIC = {
+    "DaemonFailed": ".daemons",
+    "Job": ".jobs",
+    "JobFacts": ".jobs",
     "Network": ".network",
     "Node": ".node",
     "Plan": ".plan",
@@ -45,6 +52,7 @@ _PUBLIC = {
     "PlanError": ".errors",
     "PluginError": ".errors",
     "PrivilegeError": ".errors",
+    "TimedOut": ".errors",
     "TopologyError": ".errors",
     "UsageError": ".errors",
 }

@@ -12,6 +12,7 @@ from .attributes import Kind
 from .build import await_rings, create_namespaces, hosts_file, requests_for, write_settings
 from .changes import Changes, Used
 from .connection import Sandbox
+from .daemons import furnish, start_daemons
 from .errors import EmuError, KernelError, UsageError
 from .netlink.delivery import send
 from .netlink.lowering import address_operations, link_operations, up_operations
@@ -118,6 +119,7 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     added = [node for node in new.nodes if node.name not in namespaces]
     namespaces |= create_namespaces(sandbox, [node.name for node in added])
     write_settings(sandbox, added)
+    furnish(sandbox, added)
     states = read_states(sandbox, list(namespaces), ())
     send(sandbox, list(_ringed_bridges(old, new, states)), {})
     _add_links(sandbox, new, states, namespaces, {node.name for node in added})
@@ -129,6 +131,7 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     _route(sandbox, old, new)
     sandbox.ask("write", hosts_file(new).encode(), path="/run/emu/hosts")
     await_rings(sandbox, new)
+    start_daemons(sandbox, added)
 
 
 def _ringed_bridges(old: Plan, new: Plan, states: States) -> Iterator[Request]:

@@ -67,6 +67,12 @@ def _portable(word: str | os.PathLike[str]) -> str:
     return encoded.decode("utf-8", "surrogateescape")
 
 
+def shell_words(line: str) -> list[str]:
+    """Return the words of the program that runs a command line."""
+    # bash becomes a single command instead of waiting for it, and leaves Ctrl-C and Ctrl-\\ to it.
+    return [shutil.which("bash") or "sh", "-c", line]
+
+
 def start_refusal(error: OSError, program: str, where: str) -> EmuError:
     """Return what a failed start of a program means to the user; `where` is ` in NODE`, or nothing."""
     attempt = f"run {program!r}{where}"

@@ -77,6 +77,10 @@ class KernelError(EmuError):
         super().__init__(f"{operation!r} in {node}: {why}")
 
 
+class TimedOut(EmuError, TimeoutError):
+    """What was waited for did not come in time."""
+
+
 class NotRunning(EmuError):
     """The network ended, or was never there."""
 

@@ -24,6 +24,7 @@ from .privileges import kernel_has_ipv6, refusal
 from .process import Process
 from .progress import Progress
 from .sandbox import create_sandbox, find_sandbox
+from .serving import Serving
 from .sockets import Sockets
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .plugin_manager import PluginManager
 
 
-class Network(Changeable, Measuring, Capturing):
+class Network(Changeable, Measuring, Capturing, Serving):
     """A network that a graph describes: built by `with Network(graph) as net:`, gone when it is left.
 
     `net["HOST1"]` is a node; iterating yields all of them. Two networks in one process are two
@@ -139,8 +140,10 @@ class Network(Changeable, Measuring, Capturing):
             self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached, write_document)
             self._arrange(sandbox)
             build(sandbox, self.plan, self.progress)
+            self._furnish(sandbox)
             self._know_nodes()
             self._hand_over(sandbox, document)
+            self._start_daemons(sandbox)
             self.progress.end()
             self.plugins.call("emu_network_started", network=self)
             if detached:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .addressing import InterfaceAddress
 from .attributes import Kind
 from .commands import Words
 from .errors import KernelError
+from .inside import PATIENCE
 from .plan import InterfacePlan, NodePlan
 from .process import Process
 
 if TYPE_CHECKING:
     from .capture.handle import Capture
+    from .jobs import Job
     from .netlink.dumps import AddressState, InterfaceState, RouteState
     from .network import Network
     from .reach import Reach
@@ -101,6 +103,52 @@ class Node:
     def popen(self, args: Words, **options: Any) -> Process:
         """Start a program in the node; the options are those of `emu.process.Process`."""
         return Process(self._network.sandbox, self.name, args, **options)
+
+    def start_job(
+        self,
+        command: str | Words,
+        *,
+        ready: Any = None,
+        restart: str = "never",
+        env: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> Job:
+        """Start a program that belongs to the network and goes on without this process; its output is a log.
+
+        As a context manager the job ends with the block.
+
+        Args:
+            command: a command line for the shell, or a list of words.
+            ready: wait for this: a TCP port, or a mapping as in the node's attribute `run`.
+            restart: `never`, `on-failure` or `always`.
+            env: the environment; by default ours and the node's.
+            cwd: the folder in which it begins; by default the node's, or ours.
+
+        Raises:
+            CommandNotFound: there is no such program.
+            DaemonFailed: it ended before it was ready, or did not get ready in time; it has been ended.
+        """
+        from .daemons import start_awaited
+
+        return start_awaited(self._network.sandbox, self.name, command, ready, restart, env=env, cwd=cwd)
+
+    def wait_for(self, *, timeout: float = PATIENCE, **conditions: Any) -> None:
+        """Wait until something is so in this node.
+
+        Args:
+            timeout: in seconds.
+            conditions: `tcp`, `udp`: a port that is open; `file`: a path that exists; `log`: a regular
+                expression for a line that one of the node's jobs printed; `command`: a command that
+                succeeds. Of several, all at once.
+
+        Raises:
+            TimedOut: after `timeout` seconds.
+        """
+        from .waiting import Check, conditions_of, wait_for
+
+        wanted = conditions_of(conditions, timeout)
+        check = Check(self._network.sandbox, self.name, wanted)
+        wait_for(check, f"{wanted} in {self.name}", timeout)
 
     def socket(
         self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0  # noqa: A002  # as in socket

@@ -205,6 +205,7 @@ class Requests:
         own = {} if node is None else self.furnished.get(node, {})
         chosen = what["chosen"]
         env = what["env"] if "env" in chosen else {**what["env"], **own.get("env", {})}
+        env = {**env, **what.get("extra", {})}
         cwd = what["cwd"] if "cwd" in chosen else own.get("cwd") or what["cwd"]
         return Program(
             argv=[encode(word) for word in what["argv"]],
