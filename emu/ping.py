@@ -275,7 +275,7 @@ def families_for(plan: Plan, family: int | None, timeout: float, attempt: str) -
         return plan.families
     if family not in plan.families:
         has = " and ".join(f"IPv{one}" for one in plan.families)
-        raise UsageError(f"{attempt} over IPv{family}: the network has {has} only; see its graph's 'families'")
+        raise UsageError(f"{attempt} over IPv{family}: it has {has} only; see its graph's 'families'")
     return (family,)
 
 

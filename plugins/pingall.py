@@ -42,7 +42,11 @@ def pingall(session: Session, family: int | None, timeout: float, sample: int | 
     emu> pingall
     emu> pingall -4 --sample 100
     """
-    results = session.network.ping_all(family=family, timeout=timeout, sample=sample)
+    return show_results(session.network.ping_all(family=family, timeout=timeout, sample=sample))
+
+
+def show_results(results: PingResults) -> int:
+    """Print tables, who is not reached and the summary; return the exit status."""
     for version in results.families:
         part = results.over(version)
         if part.sent < results.sent:

@@ -37,7 +37,6 @@ Settings = dict[str, Any]
 
 def main() -> int:
     """Do what the first argument, JSON, says; return the exit status."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     settings: Settings = json.loads(sys.argv[1])
     act = {"listen": _listen, "connect": _connect, "collect": _collect, "send": _send}
     try:
@@ -217,13 +216,12 @@ def _receive_udp(sock: socket.socket, index: int, told: int) -> None:
     buffer = memoryview(bytearray(1 << 16))
     sock.setblocking(False)
     while sent is None or seen.packets < sent:
-        ready = select.select([sock, told] if sent is None else [sock], [], [], None if sent is None else _SILENCE)[0]
+        awaited, patience = ([sock.fileno(), told], None) if sent is None else ([sock.fileno()], _SILENCE)
+        ready = select.select(awaited, [], [], patience)[0]
         if not ready:
             break
         if told in ready:
             (sent,) = struct.unpack("=Q", os.read(told, 8))
-        if sock not in ready:
-            continue
         for _ in range(256):
             try:
                 seen.take(buffer, sock.recv_into(buffer))

@@ -7,9 +7,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 from ..attributes import Kind
+from ..commands import environment
 from ..errors import EmuError, UsageError
 from ..ping import families_for, first_address
-from ..commands import environment
 from ..shaping.units import parse_rate
 from .results import Request, Stream, Traffic
 

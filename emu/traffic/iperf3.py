@@ -74,7 +74,8 @@ def _await_server(request: Request, server: Process) -> None:
         ready = select.select([server.stdout], [], [], left)[0]
         piece = server.stdout.read1(4096) if ready else b""  # type: ignore[attr-defined]
         if not piece:
-            raise EmuError(f"{request.attempt}: iperf3 does not start: {said.decode(errors='replace').strip()}")
+            reason = said.decode(errors="replace").strip()
+            raise EmuError(f"{request.attempt}: iperf3 does not start: {reason}")
         said += piece
 
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import EmuError
 from .results import Request, Stream, Traffic
 
 if TYPE_CHECKING:
     from ..node import Node
-    from ..process import Process
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent.parent)
 #: Without site-packages, which would take half of the start.
-_PROGRAM = (
-    "import runpy, sys; sys.path.append({!r}); runpy.run_module('emu.programs.traffic', run_name='__main__')"
-).format(_PACKAGE_PARENT)
+_RUN = "runpy.run_module('emu.programs.traffic', run_name='__main__')"
+_PROGRAM = f"import runpy, sys; sys.path.append({_PACKAGE_PARENT!r}); {_RUN}"
 #: How long a connection may take to come about, or the last packets to arrive, in seconds.
 _PATIENCE = 12.0
 
@@ -50,20 +47,21 @@ def _measure_tcp(request: Request, sender: Node, _: Node) -> tuple[tuple[Stream,
         "seconds": request.seconds, "rate": request.rate,
     }  # fmt: skip
     opens_and_sends = sender == request.source
-    with _program(request.target, settings | {"act": "listen", "sends": not opens_and_sends}) as listening:
-        ports = _next(request, listening, _PATIENCE)["ports"]
+    settings |= {"act": "listen", "sends": not opens_and_sends}
+    with _Program(request, request.target, settings) as listening:
+        ports = listening.next(_PATIENCE)["ports"]
         connecting = settings | {"act": "connect", "sends": opens_and_sends, "ports": ports}
-        with _program(request.source, connecting) as connected:
+        with _Program(request, request.source, connecting) as connected:
             ends = listening, connected
             sending, receiving = ends[::-1] if opens_and_sends else ends
             patience = request.seconds + _PATIENCE
             # Whoever opens the connections knows first, and why, when there are none.
             if opens_and_sends:
-                sent = _all(request, sending, patience)
-                got = _all(request, receiving, patience)
+                sent = sending.all(patience)
+                got = receiving.all(patience)
             else:
-                got = _all(request, receiving, patience)
-                sent = _all(request, sending, patience)
+                got = receiving.all(patience)
+                sent = sending.all(patience)
     pairs = zip(got, sent, strict=True)
     return tuple(Stream(one["bytes"], one["seconds"], other["retransmits"]) for one, other in pairs), None
 
@@ -72,19 +70,17 @@ def _measure_udp(request: Request, sender: Node, receiver: Node) -> tuple[tuple[
     settings: Record = {"family": request.family, "streams": request.streams}
     address = request.address if receiver == request.target else _address(request, receiver)
     settings["address"] = address
-    with _program(receiver, settings | {"act": "collect"}) as collecting:
-        ports = _next(request, collecting, _PATIENCE)["ports"]
+    with _Program(request, receiver, settings | {"act": "collect"}) as collecting:
+        ports = collecting.next(_PATIENCE)["ports"]
         settings |= {
             "act": "send", "ports": ports, "seconds": request.seconds, "rate": request.rate,
             "length": request.length,
         }  # fmt: skip
-        with _program(sender, settings) as sending:
-            sent = _all(request, sending, request.seconds + _PATIENCE)
+        with _Program(request, sender, settings) as sending:
+            sent = sending.all(request.seconds + _PATIENCE)
         sent.sort(key=lambda one: int(one["stream"]))
-        assert collecting.stdin is not None
-        collecting.stdin.write(json.dumps([one["sent"] for one in sent]).encode())
-        collecting.stdin.close()
-        got = sorted(_all(request, collecting, _PATIENCE), key=lambda one: int(one["stream"]))
+        collecting.tell([one["sent"] for one in sent])
+        got = sorted(collecting.all(_PATIENCE), key=lambda one: int(one["stream"]))
     streams = tuple(
         Stream(
             one["bytes"], one["seconds"], packets=other["sent"], lost=other["sent"] - one["packets"],
@@ -101,44 +97,56 @@ def _address(request: Request, node: Node) -> str:
     return first_address(node._network.plan, node.plan, request.family)
 
 
-@contextlib.contextmanager
-def _program(node: Node, settings: Record) -> Iterator[Process]:
-    words = [sys.executable or "/usr/bin/python3", "-I", "-S", "-c", _PROGRAM, json.dumps(settings)]
-    process = node.popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.send_signal(9, group=True)
-        process.close()
+class _Program:
+    """emu's program in a node, which reports in lines; killed with its children at the end."""
 
+    def __init__(self, request: Request, node: Node, settings: Record) -> None:
+        words = [sys.executable or "/usr/bin/python3", "-I", "-S", "-c", _PROGRAM, json.dumps(settings)]
+        self._request, self._said = request, b""
+        self._process = node.popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )  # fmt: skip
 
-def _all(request: Request, process: Process, patience: float) -> list[Record]:
-    """Return what a program says of each stream."""
-    deadline = time.monotonic() + patience
-    return [_next(request, process, deadline - time.monotonic()) for _ in range(request.streams)]
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(9, group=True)
+        self._process.close()
 
-def _next(request: Request, process: Process, patience: float) -> Record:
-    """Return the next line of a program."""
-    assert process.stdout is not None
-    line = _read_line(process.stdout, time.monotonic() + patience)
-    record: Record = json.loads(line) if line else {"error": "no answer came"}
-    if "error" in record:
-        raise EmuError(f"{request.attempt}: {record['error']}; 'pingpair' tells whether they reach each other")
-    return record
+    def tell(self, what: object) -> None:
+        """Write a line of JSON to it, its only one."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(what).encode() + b"\n")
+        self._process.stdin.close()
 
+    def all(self, patience: float) -> list[Record]:
+        """Return what it says of each stream, all within so many seconds."""
+        deadline = time.monotonic() + patience
+        return [self.next(deadline - time.monotonic()) for _ in range(self._request.streams)]
 
-def _read_line(stream: IO[bytes], deadline: float) -> bytes:
-    """Return a line, or nothing when there is none in time."""
-    line = b""
-    while not line.endswith(b"\n"):
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([stream], [], [], left)[0]:
-            return b""
-        piece = stream.read(1)
-        if not piece:
-            return b""
-        line += piece
-    return line
+    def next(self, patience: float) -> Record:
+        """Return its next line.
+
+        Raises:
+            EmuError: it says that it failed, or nothing.
+        """
+        line = self._line(time.monotonic() + patience)
+        record: Record = json.loads(line) if line else {"error": "no answer came"}
+        if "error" in record:
+            names = f"{self._request.source.name} {self._request.target.name}"
+            hint = f"'pingpair {names}' tells whether they reach each other"
+            raise EmuError(f"{self._request.attempt}: {record['error']}; {hint}")
+        return record
+
+    def _line(self, deadline: float) -> bytes:
+        assert self._process.stdout is not None
+        fd = self._process.stdout.fileno()
+        while b"\n" not in self._said:
+            ready = select.select([fd], [], [], max(0.0, deadline - time.monotonic()))[0]
+            piece = os.read(fd, 1 << 16) if ready else b""
+            if not piece:
+                return b""
+            self._said += piece
+        line, _, self._said = self._said.partition(b"\n")
+        return line

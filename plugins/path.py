@@ -1,0 +1,47 @@
+"""`path`: the nodes that packets really pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.prompt.session import Session
+
+
+@click.command()
+@click.argument("source", metavar="NODE")
+@click.argument("target", metavar="TARGET")
+@click.option("-4", "family", flag_value=4, type=int, help="Over IPv4.")
+@click.option("-6", "family", flag_value=6, type=int, help="Over IPv6.")
+@click.option(
+    "-W", "--timeout", type=click.FloatRange(min=0, min_open=True, max=3600), default=1.0, metavar="SECONDS",
+    help="How long to wait for the answer; default 1.",
+)  # fmt: skip
+@click.pass_obj
+def path(session: Session, source: str, target: str, family: int | None, timeout: float) -> int:
+    """Show the nodes that a ping from NODE to TARGET, a node or an address, passes, and the way back.
+
+    The packet is watched on its way, so that switches and routers that do not answer show as well. Of one
+    that is lost it tells how far it got; the exit status is then 1.
+
+    \b
+    emu> path HOST1 HOST2
+    """
+    found = session.network.path(source, target, family=family, timeout=timeout)
+    click.echo(" → ".join(found))
+    if found.reason:
+        click.echo(found.reason)
+        return 1
+    click.echo(f"back: {' → '.join(found.back)}")
+    return 0
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the command."""
+    register(path)

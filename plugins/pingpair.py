@@ -1,0 +1,45 @@
+"""`pingpair`: whether two nodes reach each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.prompt.session import Session
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NODE NODE]")
+@click.option("-4", "family", flag_value=4, type=int, help="Over IPv4 only.")
+@click.option("-6", "family", flag_value=6, type=int, help="Over IPv6 only.")
+@click.option(
+    "-W", "--timeout", type=click.FloatRange(min=0, min_open=True, max=3600), default=1.0, metavar="SECONDS",
+    help="How long to wait for an answer; default 1.",
+)  # fmt: skip
+@click.pass_obj
+def pingpair(session: Session, names: tuple[str, ...], family: int | None, timeout: float) -> int:
+    """Ping two nodes from each other, the first two hosts where none are named.
+
+    The exit status is 0 when both answered, else 1.
+
+    \b
+    emu> pingpair
+    emu> pingpair HOST1 ROUTER
+    """
+    from emu.errors import UsageError
+    from emu.plugins.pingall import show_results
+
+    if len(names) not in (0, 2):
+        raise UsageError("pingpair: name two nodes, or none for the first two hosts")
+    return show_results(session.network.ping_pair(*names, family=family, timeout=timeout))
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the command."""
+    register(pingpair)
