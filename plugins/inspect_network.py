@@ -72,22 +72,24 @@ def _show_counters(session: Session, names: tuple[str, ...], watch: float | None
 
 
 def _show_states(session: Session, names: tuple[str, ...]) -> None:
+    from emu.netlink.present import read_states
     from emu.tables import print_table
 
     chosen = {node.name for node in session.nodes(names)}
+    shown = [
+        link.ends for link in session.network.plan.links
+        if not chosen.isdisjoint(node for node, _ in link.ends)
+    ]  # fmt: skip
+    ends = dict.fromkeys(node for link in shown for node, _ in link)
     states = {
-        (node.name, one.name): one.up and one.carrier
-        for node in session.network
-        for one in node.read_interfaces()
+        (node, one.name): one.up and one.carrier
+        for node, state in read_states(session.network.sandbox, list(ends), ()).items()
+        for one in state.links.values()
     }
     print_table(
         ["FROM", "TO", "STATE"],
-        [
-            (a[1], b[1], "up" if states.get(a) and states.get(b) else "down")
-            for a, b in (link.ends for link in session.network.plan.links)
-            if not chosen.isdisjoint((a[0], b[0]))
-        ],
-    )  # fmt: skip
+        [(a[1], b[1], "up" if states.get(a) and states.get(b) else "down") for a, b in shown],
+    )
 
 
 @click.command()
