@@ -31,6 +31,7 @@ _BOOT = (
 )
 _PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent.parent)
 _READ = 1 << 20
+_KILLED = {"packets": 0, "drops": 0, "error": "its process was killed", "notes": []}
 
 
 class Capture:
@@ -86,23 +87,29 @@ class Capture:
         self._reader, self._offset, self._ready = pcapng.Reader(), 0, deque[Packet]()
         self._lock = threading.RLock()
         self._notes: list[str] = []
-        self._fd, theirs = self._open(path)
+        self._fd = -1
         self._control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with control:
                 self._process = _start_worker(control)
             header = Header(filter)
-            size = buffer or size_of_rings(len(points))
             for point in points:
-                sock, facts = open_point(sandbox, point, size, code, header)
+                sock, facts = open_point(sandbox, point, buffer or size_of_rings(len(points)), code, header)
                 with sock:
                     self._send(facts, sock.fileno())
-            write_header(theirs, self._shown, plan, "emu", header)
-            facts = {"path": self._shown, "interfaces": len(header.blocks)}
-            self._send(facts, theirs, sandbox.pidfd)
+            self._begin_file(path, plan, header, sandbox.pidfd)
         except BaseException:
             self._let_go()
             raise
+
+    def _begin_file(
+        self, path: str | os.PathLike[str] | int | None, plan: Plan, header: Header, keeper: int
+    ) -> None:
+        """Open the file, only now that nothing else can be wrong, and begin it."""
+        self._fd, theirs = self._open(path)
+        try:
+            write_header(theirs, self._shown, plan, "emu", header)
+            self._send({"path": self._shown, "interfaces": len(header.blocks)}, theirs, keeper)
         finally:
             if theirs != path:
                 os.close(theirs)
@@ -179,7 +186,8 @@ class Capture:
         if process is not None:
             self._control.close()
             process.wait()
-            os.close(self._fd)
+            if self._fd >= 0:
+                os.close(self._fd)
 
     def __iter__(self) -> Iterator[Packet]:
         while (packet := self.next()) is not None:
@@ -216,7 +224,7 @@ class Capture:
                     data = self._control.recv(1 << 16)
                 except ConnectionError:
                     data = b""
-                message = json.loads(data) if data else {"packets": 0, "drops": 0, "error": "it was killed"}
+                message: dict[str, Any] = json.loads(data) if data else _KILLED
                 if "note" in message:
                     self._notes.append(message["note"])
                 elif "packets" in message:
@@ -225,6 +233,7 @@ class Capture:
 
     def _end(self, message: dict[str, Any]) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)  # another one may write the file now
+        self._notes += message["notes"]
         self.packets, self.drops = message["packets"], message["drops"]
         if message["error"]:
             self.error = EmuError(f"capture to {self._shown}: {message['error']}")

@@ -1,6 +1,6 @@
 """Blocks of pcapng files: making them, and reading ours back. Standard library only.
 
-The format is that of draft-ietf-opsawg-pcapng. Stamps are in nanoseconds, and the byte order is the machine's.
+The format is that of draft-ietf-opsawg-pcapng. Stamps are in nanoseconds, the byte order is the machine's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The process that reads packet sockets and writes their packets to a file. Standard library only.
 
-It gets its sockets and the file over a connection to whoever captures, and ends with it, with the network, when
-it is told to, or when the file cannot be written any more. In every case all that had been captured is written
-first.
+It gets its sockets and the file over a connection to whoever captures, and ends with it, with the network,
+when it is told to, or when the file cannot be written any more. In every case all that had been captured is
+written first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import stat
+import sys
 import time
 
 from . import pcapng, ring
@@ -30,7 +31,7 @@ _FLAGS = {
     3: 4 << 2 | pcapng.INBOUND, 4: pcapng.OUTBOUND,
 }  # fmt: skip
 _OUTGOING, _LOOPBACK = 4, 772  # sll_pkttype, ARP hardware type
-#: By when packets of several sockets have all been handed over, in nanoseconds: they are put in order until then.
+#: By when packets of several sockets have all been handed over, in nanoseconds; until then they wait.
 _HORIZON = (2 * ring.RETIRE + 20) * 1_000_000
 #: How long a packet that is just being taken in may need, in seconds.
 _SETTLE = 0.005
@@ -149,8 +150,8 @@ class Writer:
         """Cut a file that has no more room after its last whole block, and count what is in it."""
         whole = 0
         while whole + 8 <= len(written):
-            kind = int.from_bytes(written[whole : whole + 4], "little")
-            size = int.from_bytes(written[whole + 4 : whole + 8], "little")
+            kind = int.from_bytes(written[whole : whole + 4], sys.byteorder)
+            size = int.from_bytes(written[whole + 4 : whole + 8], sys.byteorder)
             if whole + size > len(written):
                 break
             whole += size
@@ -171,6 +172,7 @@ class Worker:
         self.points: dict[int, Point] = {}
         self._epoll = select.epoll()
         self._started = time.time_ns()
+        self._untold: list[str] = []
 
     def prepare(self) -> bool:
         """Take over the sockets and the file; False when nobody wants that any more."""
@@ -239,12 +241,14 @@ class Worker:
             point.ring.close()
         drops = sum(point.drops for point in self.all_points)
         os.close(self.writer.fd)
+        last = {
+            "packets": self.writer.packets,
+            "drops": drops,
+            "error": self.writer.error,
+            "notes": self._untold,
+        }
         with contextlib.suppress(OSError):
-            self.control.send(
-                json.dumps(
-                    {"packets": self.writer.packets, "drops": drops, "error": self.writer.error}
-                ).encode()
-            )
+            self.control.send(json.dumps(last).encode())
 
     def _write_counts(self, point: Point, ended: int) -> None:
         drops: int | None = point.drops
@@ -257,8 +261,10 @@ class Worker:
             drops, comment = (None, "") if several else (drops, comment)
 
     def _tell(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # it has not read what it was told before, or is gone
+        try:
             self.control.send(json.dumps(message).encode(), socket.MSG_DONTWAIT)
+        except OSError:  # whoever captures has not read what was told before, or is gone
+            self._untold += [message["note"]] if "note" in message else []
 
 
 def main(control: int) -> None:

@@ -1,0 +1,200 @@
+"""`capture` and `emu capture`: packets of interfaces, nodes and links, into a file for Wireshark."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.capture.handle import Capture
+    from emu.network import Network
+    from emu.prompt.session import Session
+
+_WHERE = """\
+WHERE is an interface (HOST1-veth0), a node (all of its interfaces), HOST1--ROUTER (both ends of a link),
+NODE:INTERFACE (HOST1:lo), or several of them with commas in between. FILTER is that of tcpdump; nodes may
+stand in it by their names. What FILE held is lost."""
+
+#: What each session captures, by where it goes.
+_jobs: weakref.WeakKeyDictionary[Session, dict[str, CaptureJob]] = weakref.WeakKeyDictionary()
+
+
+class CaptureJob:
+    """A capture in the background of a prompt."""
+
+    def __init__(self, capture: Capture, words: str) -> None:
+        self.capture, self.words = capture, words
+        self._told = False
+        self._notes: list[str] = []
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it goes on."""
+        if self.capture.running:
+            return None
+        return 0 if self.capture.error is None else self.capture.error.exit_status
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit status."""
+        while self.capture.wait():
+            pass
+        return self.poll() or 0
+
+    def kill_group(self) -> None:
+        """End it."""
+        self.capture.close()
+
+    def close(self) -> None:
+        """End it, and say how it went unless that has been said."""
+        self.capture.close()
+        if not self._told:
+            click.echo(f"capture {self.words}: {self.note()}", err=True)
+
+    def note(self) -> str:
+        """Return how it went; an empty text while it goes on and nothing has happened."""
+        self._notes += self.capture.take_notes()
+        summary = self.capture.summary()
+        self._told = bool(summary)
+        error = [str(self.capture.error)] if self.capture.error is not None else []
+        return "; ".join([*self._notes, *error, *([summary] if summary else [])])
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a capture."""
+    function = click.option("-a", "--all", "everything", is_flag=True, help="Everywhere; WHERE is left out.")(
+        function
+    )
+    return click.option(
+        "-B", "--buffer", type=click.IntRange(4, 1 << 20), metavar="KIB",
+        help="What may wait for being written, in KiB per node; default 32768, less with many nodes.",
+    )(function)  # fmt: skip
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    help=f"Capture packets in the background.\n\n{_WHERE}\n\n"
+    "Without arguments it tells what is being captured. All ends with the prompt.\n\n\b\n"
+    "emu> capture HOST1-veth0 ping.pcapng icmp\nemu> capture --all lab.pcapng\nemu> capture --stop",
+)  # fmt: skip
+@click.argument("words", nargs=-1, metavar="[WHERE] FILE [FILTER]…")
+@_options
+@click.option("-s", "--stop", is_flag=True, help="End all captures, or that to FILE.")
+@click.pass_obj
+def capture(
+    session: Session, words: tuple[str, ...], everything: bool, buffer: int | None, stop: bool
+) -> int:
+    """Capture packets in the background; the help is the decorator's."""
+    running = _jobs.setdefault(session, {})
+    for path in [path for path, job in running.items() if job.poll() is not None and not stop]:
+        del running[path]
+    if stop:
+        return _stop(running, words)
+    if not words and not everything:
+        click.echo("\n".join(job.words for job in running.values()) or "nothing is being captured")
+        return 0
+    where, file, text = _split(words, everything)
+    begun = session.network.capture(where, file, text, buffer=buffer and buffer * 1024)
+    shown = " ".join((*(["--all"] if everything else []), *words))
+    running[file] = job = CaptureJob(begun, shown)
+    number = session.jobs.add("capture", shown, job, job.note).number
+    click.echo(f"[{number}] capturing; 'capture --stop' ends it")
+    return 0
+
+
+def _split(words: tuple[str, ...], everything: bool) -> tuple[list[str], str, str]:
+    """Return where to capture, the file and the filter."""
+    from emu.errors import UsageError
+
+    rest = list(words)
+    where = ["*"] if everything else rest.pop(0).split(",")
+    if not rest:
+        example = "capture --all lab.pcapng" if everything else f"capture {words[0]} packets.pcapng"
+        raise UsageError(f"capture: a file is missing; for example: {example}")
+    return where, rest[0], " ".join(rest[1:])
+
+
+def _stop(running: dict[str, CaptureJob], files: tuple[str, ...]) -> int:
+    from emu.errors import UsageError
+
+    for file in files:
+        if file not in running:
+            raise UsageError(f"stop capturing to {file}: that is not being done; 'capture' lists what is")
+    status = 0
+    for file in files or tuple(running):
+        job = running.pop(file)
+        job.kill_group()
+        click.echo(f"capture {job.words}: {job.note()}")
+        status = status or job.poll() or 0
+    return status
+
+
+@click.command(
+    "capture", short_help="Capture packets of a running network.",
+    context_settings={"ignore_unknown_options": True},
+    help=f"Capture packets of a running network until Ctrl-C.\n\n{_WHERE}\n\n"
+    "FILE may be '-', for standard output.\n\n"
+    "\b\nemu capture two_segment HOST1-veth0 ping.pcapng icmp\n"
+    "emu capture two_segment ROUTER - | wireshark -k -i -",
+)  # fmt: skip
+@click.argument("name")
+@click.argument("words", nargs=-1, required=True, metavar="[WHERE] FILE [FILTER]…")
+@_options
+def capture_command(name: str, words: tuple[str, ...], everything: bool, buffer: int | None) -> int:
+    """Capture packets until Ctrl-C; the help is the decorator's."""
+    import os
+    import sys
+
+    from emu.errors import UsageError
+    from emu.network import Network
+
+    where, file, text = _split(words, everything)
+    if file == "-" and os.isatty(1):
+        raise UsageError(
+            "capture to standard output: that is a terminal; name a file, or end with | wireshark -k -i -"
+        )
+    with Network.attach(name) as network:
+        target = sys.stdout.fileno() if file == "-" else file
+        return _capture_here(network.capture(where, target, text, buffer=buffer and buffer * 1024))
+
+
+def _capture_here(begun: Capture) -> int:
+    """Capture until a signal ends it, and say how it went."""
+    import signal
+
+    def end(*_: object) -> None:
+        begun.begin_end()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+    going = True
+    while going:
+        going = begun.wait()
+        for note in begun.take_notes():
+            click.echo(f"emu: {note}", err=True)
+    click.echo(f"capture: {begun.summary()}", err=True)
+    if begun.error is not None:
+        raise begun.error
+    return 0
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the command of the prompt."""
+    register(capture)
+
+
+@emu.hookimpl
+def emu_add_cli_commands(cli: click.Group) -> None:
+    """Add the command."""
+    cli.add_command(capture_command)
+
+
+@emu.hookimpl
+def emu_network_stopping(network: Network) -> None:
+    """Complete the files of what is being captured."""
+    network.end_captures()
