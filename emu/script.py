@@ -21,14 +21,15 @@ from .netlink.queueing import SetDiscipline, SetLimits
 from .plan import Plan
 from .sysctls import FORWARDING
 
-Chosen = Callable[[Operation], bool]
+#: Whether a command of an operation belongs to a step.
+Chosen = Callable[[Operation, str], bool]
 
 
-def _forwards(operation: Operation) -> bool:
+def _forwards(operation: Operation, _: str = "") -> bool:
     return isinstance(operation, WriteSetting) and operation.key in FORWARDING.values()
 
 
-def _early(operation: Operation) -> bool:
+def _early(operation: Operation, _: str) -> bool:
     """An interface takes these over when it is made, so that its IPv6 address works at once."""
     if not isinstance(operation, WriteSetting) or not operation.key.startswith("net/ipv6/"):
         return False
@@ -37,14 +38,19 @@ def _early(operation: Operation) -> bool:
 
 
 def _any_of(*kinds: type[Operation]) -> Chosen:
-    return lambda operation: isinstance(operation, kinds)
+    return lambda operation, _: isinstance(operation, kinds)
+
+
+def _makes_link(operation: Operation, command: str) -> bool:
+    return isinstance(operation, CreateVeth) and " address " not in command
 
 
 #: The order in which a person would do it, and what to say about each step.
 _STEPS: Sequence[tuple[str, Chosen]] = (
     ("A network namespace per node: a network stack of its own.", _any_of(CreateNamespace)),
     ("IPv6 settings, which interfaces take over when they are made.", _early),
-    ("A veth pair per link, and either end moved into its node.", _any_of(CreateVeth)),
+    ("A veth pair per link, and either end moved into its node.", _makes_link),
+    ("MAC addresses that tell the node and are the same each time.", _any_of(CreateVeth)),
     ("A bridge per switch, and the links' ends as its ports.", _any_of(CreateBridge, Enslave)),
     ("Second names for interfaces whose own would be longer than 15 characters.", _any_of(AddAltname)),
     ("What links do to packets: rate, queue, delay, loss.", _any_of(SetLimits, SetDiscipline)),
@@ -54,7 +60,7 @@ _STEPS: Sequence[tuple[str, Chosen]] = (
     ("Routers forward packets, the others do not.", _forwards),
     (
         "Settings that a new namespace may have inherited from this machine.",
-        lambda operation: isinstance(operation, WriteSetting),
+        _any_of(WriteSetting),
     ),
 )  # fmt: skip
 
@@ -66,15 +72,14 @@ def script_for(plan: Plan) -> Iterator[str]:
     usually taught, each on a line of its own.
     """
     yield f"# {plan.name}: {len(plan.nodes)} nodes, {len(plan.links)} links. Run as root."
-    rest = operations_for(plan)
+    rest = [(operation, line) for operation in operations_for(plan) for line in operation.commands()]
     for title, chosen in _STEPS:
-        step = [operation for operation in rest if chosen(operation)]
-        rest = [operation for operation in rest if not chosen(operation)]
+        step = [line for operation, line in rest if chosen(operation, line)]
+        rest = [pair for pair in rest if not chosen(*pair)]
         if step:
             yield ""
             yield f"# {title}"
-        for operation in step:
-            yield from operation.commands()
+            yield from step
     assert not rest, f"no step for {rest[0]}"
     yield from _closing(plan)
 

@@ -136,14 +136,19 @@ class CreateVeth(Request):
         return None
 
     def commands(self) -> tuple[str, ...]:
-        name = self.name + _mac_words(self.mac)
-        peer_name = self.peer_name + _mac_words(self.peer_mac)
+        macs = (self.node, self.name, self.mac), (self.peer_node, self.peer_name, self.peer_mac)
+        return (
+            *self._creation(),
+            *(f"ip -n {node} link set {name} address {mac}" for node, name, mac in macs if mac),
+        )
+
+    def _creation(self) -> tuple[str, ...]:
         ends = (self.name, self.node), (self.peer_name, self.peer_node)
         if not all(name.startswith(node) for name, node in ends):  # two of one name cannot be side by side
-            peer = f"peer name {peer_name} netns {self.peer_node}"
-            return (f"ip link add {name} netns {self.node} type veth {peer}",)
+            peer = f"peer name {self.peer_name} netns {self.peer_node}"
+            return (f"ip link add {self.name} netns {self.node} type veth {peer}",)
         return (
-            f"ip link add {name} type veth peer name {peer_name}",
+            f"ip link add {self.name} type veth peer name {self.peer_name}",
             f"ip link set {self.name} netns {self.node}",
             f"ip link set {self.peer_name} netns {self.peer_node}",
         )
@@ -166,10 +171,6 @@ def _info(kind: str, data: bytes) -> bytes:
     return attribute(
         _IFLA_LINKINFO, attribute(_INFO_KIND, kind.encode()) + (attribute(_INFO_DATA, data) if data else b"")
     )
-
-
-def _mac_words(mac: str | None) -> str:
-    return f" address {mac}" if mac else ""
 
 
 def _new(acknowledge: bool) -> int:
