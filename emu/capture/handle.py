@@ -109,7 +109,7 @@ class Capture:
         self._fd, theirs = self._open(path)
         try:
             write_header(theirs, self._shown, plan, "emu", header)
-            self._send({"path": self._shown, "interfaces": len(header.blocks)}, theirs, keeper)
+            self._send({"known": len(header.blocks)}, theirs, keeper)
         finally:
             if theirs != path:
                 os.close(theirs)
@@ -243,6 +243,7 @@ class Capture:
         if self.packets is None:
             return ""
         lost = f"{self.drops:,} lost: the buffer was full" if self.drops else "none lost"
+        lost = "then it could not be written any more" if self.error is not None else lost
         return f"{self.packets:,} packet{'s' * (self.packets != 1)}, {lost}"
 
 

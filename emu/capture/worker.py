@@ -88,8 +88,8 @@ class Point:
 class Writer:
     """The file. Packets wait until they are written in the order of their stamps."""
 
-    def __init__(self, fd: int, path: str, interfaces: int) -> None:
-        self.fd, self._path, self._interfaces = fd, path, interfaces
+    def __init__(self, fd: int, interfaces: int) -> None:
+        self.fd, self._interfaces = fd, interfaces
         self.waiting: list[tuple[int, bytes]] = []
         self.packets = 0
         #: Descriptors that become readable when the capture is to end.
@@ -126,7 +126,7 @@ class Writer:
         except BrokenPipeError:
             self.error = ""
         except OSError as error:
-            self.error = f"write {self._path}: {error.strerror}"
+            self.error = str(error.strerror)
             if self._plain:
                 self._keep_whole_blocks(begin, data[: len(data) - len(view)])
         return self.error is None
@@ -182,10 +182,10 @@ class Worker:
             if not data:
                 return False
             message = json.loads(data)
-            if "path" in message:
+            if "known" in message:
                 break
             points.append((message, socket.socket(fileno=fds[0])))
-        self.writer = Writer(fds[0], message["path"], message["interfaces"])
+        self.writer = Writer(fds[0], message["known"])
         self.keeper = fds[1]
         self.writer.enders = (self.control.fileno(), self.keeper)
         self.points = {sock.fileno(): Point(facts, sock, self.writer) for facts, sock in points}

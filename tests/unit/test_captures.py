@@ -59,6 +59,11 @@ def test_packets_tell_their_addresses() -> None:
     assert packet(ETHERNET + b"\x08\x06" + bytes(28)).source is None
 
 
+def test_a_packet_shows_itself_in_a_line() -> None:
+    one = Packet("HOST1-veth0", 1_700_000_000_000_000_001, outgoing=True, data=bytes(60), length=60)
+    assert str(one).endswith(".000000001 HOST1-veth0 out 0x0000, 60 bytes")
+
+
 @pytest.mark.parametrize("size", range(0, 60, 3))
 def test_packets_cut_anywhere_are_no_error(size: int) -> None:
     assert packet((ETHERNET + b"\x86\xdd" + ipv6(0, b"\x3a\x00" + bytes(6)))[:size]).protocol
@@ -96,7 +101,7 @@ def test_files_are_what_others_read() -> None:
 
 @pytest.fixture(scope="module")
 def plan() -> emu.Plan:
-    graph = nx.MultiGraph([("A", "B"), ("A", "B"), ("B", "C")])
+    graph: nx.MultiGraph = nx.MultiGraph([("A", "B"), ("A", "B"), ("B", "C")])
     graph.add_edge("C", "a-node-of-a-long-name")
     return emu.plan_for(graph)
 
