@@ -38,6 +38,8 @@ class Session:
         self.network, self.plugins = network, plugins
         self.jobs = Jobs()
         self._reading: list[Path] = []
+        #: What is called when the session ends.
+        self.ending = contextlib.ExitStack()
 
     def words(self) -> list[str]:
         """Return what a line may begin with."""
@@ -101,6 +103,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of what the session started."""
+        self.ending.close()
         self.jobs.close()
 
     def _run(self, line: str) -> int:
