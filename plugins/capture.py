@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -29,38 +30,41 @@ class CaptureJob:
 
     def __init__(self, capture: Capture, words: str) -> None:
         self.capture, self.words = capture, words
-        self._told = False
-        self._notes: list[str] = []
+        self._stopping = False
+        self._thread = threading.Thread(target=self._follow, name=f"capture {words}", daemon=True)
+        self._thread.start()
 
-    def poll(self) -> int | None:
-        """Return the exit status, or None while it goes on."""
-        if self.capture.running:
-            return None
+    def _follow(self) -> None:
+        """Tell what happens, and of an end that nobody has asked for."""
+        from emu.prompt.session import print_error
+
+        while self.capture.wait():
+            self._tell_notes(print_error)
+        self._tell_notes(print_error)
+        if not self._stopping:
+            print_error(self.result())
+
+    def _tell_notes(self, tell: Callable[[str], None]) -> None:
+        for note in self.capture.take_notes():
+            tell(f"capture {self.words}: {note}")
+
+    def stop(self) -> int:
+        """End it and return the exit status."""
+        self._stopping = self.capture.running
+        self.capture.close()
+        self._thread.join()
         return 0 if self.capture.error is None else self.capture.error.exit_status
 
-    def wait(self) -> int:
-        """Wait for the end and return the exit status."""
-        while self.capture.wait():
-            pass
-        return self.poll() or 0
-
-    def kill_group(self) -> None:
-        """End it."""
-        self.capture.close()
-
     def close(self) -> None:
-        """End it, and say how it went unless that has been said."""
-        self.capture.close()
-        if not self._told:
-            click.echo(f"capture {self.words}: {self.note()}", err=True)
+        """End it with the prompt, and say how it went, unless that has been said."""
+        if self.capture.running:
+            self.stop()
+            click.echo(self.result(), err=True)
 
-    def note(self) -> str:
-        """Return how it went; an empty text while it goes on and nothing has happened."""
-        self._notes += self.capture.take_notes()
-        summary = self.capture.summary()
-        self._told = bool(summary)
-        error = [str(self.capture.error)] if self.capture.error is not None else []
-        return "; ".join([*self._notes, *error, *([summary] if summary else [])])
+    def result(self) -> str:
+        """Return how it went, in a line."""
+        error = f"; {self.capture.error}" if self.capture.error is not None else ""
+        return f"capture {self.words}: {self.capture.summary()}{error}"
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,7 +93,7 @@ def capture(
 ) -> int:
     """Capture packets in the background; the help is the decorator's."""
     running = _jobs.setdefault(session, {})
-    for path in [path for path, job in running.items() if job.poll() is not None and not stop]:
+    for path in [path for path, job in running.items() if not job.capture.running]:
         del running[path]
     if stop:
         return _stop(running, words)
@@ -100,8 +104,8 @@ def capture(
     begun = session.network.capture(where, file, text, buffer=buffer and buffer * 1024)
     shown = " ".join((*(["--all"] if everything else []), *words))
     running[file] = job = CaptureJob(begun, shown)
-    number = session.jobs.add("capture", shown, job, job.note).number
-    click.echo(f"[{number}] capturing; 'capture --stop' ends it")
+    session.ending.callback(job.close)
+    click.echo(f"capturing to {file}; 'capture --stop' ends it")
     return 0
 
 
@@ -126,9 +130,8 @@ def _stop(running: dict[str, CaptureJob], files: tuple[str, ...]) -> int:
     status = 0
     for file in files or tuple(running):
         job = running.pop(file)
-        job.kill_group()
-        click.echo(f"capture {job.words}: {job.note()}")
-        status = status or job.poll() or 0
+        status = job.stop() or status
+        click.echo(job.result())
     return status
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -196,17 +197,17 @@ class Capture:
     def next(self, timeout: float | None = None) -> Packet | None:
         """Return the next packet; None when the capture has ended, or after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._lock:
-            while not self._ready:
-                running = self.packets is None
-                self._read()
-                if self._ready or not running:
-                    break
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    return None
-                self._listen(left)
-            return self._ready.popleft() if self._ready else None
+        while True:
+            running = self.packets is None
+            with self._lock:
+                if not self._ready:
+                    self._read()
+                if self._ready:
+                    return self._ready.popleft()
+            left = None if deadline is None else deadline - time.monotonic()
+            if not running or (left is not None and left <= 0):
+                return None
+            self._listen(left)
 
     def _read(self) -> None:
         """Take in what has been written since the last time."""
@@ -218,16 +219,16 @@ class Capture:
 
     def _listen(self, timeout: float | None) -> None:
         """Take in what the worker tells, waiting for `timeout` seconds (None: for ever) at first."""
-        with self._lock:
-            while self.packets is None and readable(self._control.fileno(), timeout):
+        while self.packets is None and readable(self._control.fileno(), timeout):
+            with self._lock, contextlib.suppress(BlockingIOError):  # another thread has got it
                 try:
-                    data = self._control.recv(1 << 16)
+                    data = self._control.recv(1 << 16, socket.MSG_DONTWAIT)
                 except ConnectionError:
                     data = b""
                 message: dict[str, Any] = json.loads(data) if data else _KILLED
                 if "note" in message:
                     self._notes.append(message["note"])
-                elif "packets" in message:
+                elif "packets" in message and self.packets is None:
                     self._end(message)
                 timeout = 0
 

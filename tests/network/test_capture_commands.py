@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import struct
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,32 +48,48 @@ def test_prompt_captures_in_the_background(
     session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "prompt.pcapng"
-    assert session.run_line(f"capture HOST1-veth0,HOST2 {path} icmp and host HOST2") == 0
+    words = f"HOST1-veth0,HOST2 {path} icmp and host HOST2"
+    assert session.run_line(f"capture {words}") == 0
     ping(session.network)
-    assert session.run_line("jobs") == 0
-    assert session.run_line("capture --stop") == 0
-    assert session.run_line("jobs") == 0
-    begun, running, stopped, done = capsys.readouterr().out.splitlines()
-    assert begun.startswith("[1] capturing")
-    assert running == f"[1] running  capture HOST1-veth0,HOST2 {path} icmp and host HOST2"
-    assert stopped.endswith("4 packets, none lost")
-    assert done.startswith("[1] done  capture")
+    for line in ("capture", "capture --stop", "capture"):
+        assert session.run_line(line) == 0
+    begun, running, stopped, nothing = capsys.readouterr().out.splitlines()
+    assert begun.startswith(f"capturing to {path}")
+    assert running == words
+    assert stopped == f"capture {words}: 4 packets, none lost"
+    assert nothing == "nothing is being captured"
     assert Counter(name for name, *_ in read_back(path)) == {"HOST1-veth0": 2, "HOST2-veth0": 2}
 
 
-def test_prompt_ends_captures_by_kill_and_by_its_end(
-    network: emu.Network, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_captures_end_with_the_prompt(
+    session: Session, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    session = Session(network, network.plugins)
-    for name in ("killed", "left"):
-        assert session.run_line(f"capture --all {tmp_path / name} udp") == 0
-    send(network)
-    assert session.run_line("kill 1") == 0
-    assert "4 packets, none lost" in str(session.jobs.ended()[0])
+    path = tmp_path / "left.pcapng"
+    assert session.run_line(f"capture --all {path} udp") == 0
+    send(session.network)
     session.close()
-    (told,) = capfd.readouterr().err.splitlines()
-    assert told == f"capture --all {tmp_path / 'left'} udp: 4 packets, none lost"
-    assert [len(read_back(tmp_path / name)) for name in ("killed", "left")] == [4, 4]
+    assert capfd.readouterr().err == f"capture --all {path} udp: 4 packets, none lost\n"
+    assert len(read_back(path)) == 4
+
+
+def test_prompt_tells_at_once_when_a_capture_ends_by_itself(
+    session: Session, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node = session.network["HOST1"]
+    if shutil.which("ip") is None:
+        pytest.skip("ip is missing")
+    node.run(["ip", "link", "add", "z0", "up", "type", "veth", "peer", "name", "z1"], check=True)
+    path = tmp_path / "gone.pcapng"
+    assert session.run_line(f"capture HOST1:z0 {path}") == 0
+    node.run(["ip", "link", "delete", "z0"], check=True)
+    told = ""
+    deadline = time.monotonic() + 10
+    while told.count("\n") < 2:
+        assert time.monotonic() < deadline, told
+        told += capfd.readouterr().err
+    gone, end = told.splitlines()
+    assert gone == f"emu: capture HOST1:z0 {path}: interface z0 of HOST1 is gone"
+    assert end.endswith("none lost")
 
 
 @pytest.mark.parametrize(
