@@ -12,7 +12,7 @@ import sys
 import termios
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
@@ -45,7 +45,7 @@ emu.cli.main()
 class Terminal:
     """A command at a terminal of so many columns."""
 
-    def __init__(self, command: Sequence[str], columns: int = 80, **changes: str | None) -> None:
+    def __init__(self, command: list[str], columns: int = 80, **changes: str | None) -> None:
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             termios.tcsetwinsize(0, (24, columns))
