@@ -23,6 +23,12 @@ class Measuring:
     def _itself(self) -> Network:
         return cast("Network", self)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the network has been built and has not ended."""
+        sandbox = self._itself._sandbox
+        return sandbox is not None and sandbox.alive()
+
     def counters(self, nodes: Collection[str] | None = None) -> list[LinkCounters]:
         """Return what both directions of each link have counted; see `emu.counters.read_counters`."""
         from .counters import read_counters

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -99,10 +100,10 @@ class Watch:
         while True:
             try:
                 data, control, _, (interface, protocol, kind, *_) = sock.recvmsg(_READ, _CONTROL)
-            except BlockingIOError:
+            except OSError as error:
+                if error.errno == errno.ENETDOWN:  # an interface was set down meanwhile
+                    continue
                 return
-            except OSError:  # an interface went down
-                continue
             if protocol != _ETH_P[self._family] or kind not in _WAYS:
                 continue
             start = data.find(self._mark)
