@@ -31,6 +31,7 @@ class Facts(TypedDict):
     detached: bool
     nodes: int
     programs: int
+    failed: int
 
 
 class Sandbox:
@@ -310,5 +311,5 @@ def _facts_in(message: dict[str, Any]) -> Facts:
         raise ValueError("no keeper answers like this")
     return Facts(
         started=float(message["started"]), detached=bool(message["detached"]),
-        nodes=int(message["nodes"]), programs=int(message["programs"]),
+        nodes=int(message["nodes"]), programs=int(message["programs"]), failed=int(message["failed"]),
     )  # fmt: skip

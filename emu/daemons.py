@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .commands import Words
 from .errors import EmuError, UsageError
 from .inside import Command, Conditions, Daemon, Inside, Restart, parse_conditions
-from .jobs import Job, ending, start_job
+from .jobs import Job, start_job
 from .waiting import Check, pauses
+from .watching import ending
 
 if TYPE_CHECKING:
     from .connection import Sandbox

@@ -1,4 +1,4 @@
-"""Prompt commands that do not concern the network: help, lines from a file, the outer host, jobs."""
+"""Prompt commands that do not concern the network: help, lines from a file, the outer host."""
 
 from __future__ import annotations
 
@@ -91,47 +91,10 @@ def time(session: Session, line: tuple[str, ...]) -> int:
     return status
 
 
-@click.command()
-@click.pass_obj
-def jobs(session: Session) -> None:
-    """Show the programs that are stopped or in the background.
-
-    \b
-    emu> HOST2 python3 -m http.server &
-    emu> jobs
-    """
-    for job in session.jobs.all():
-        click.echo(job)
-
-
-@click.command()
-@click.argument("number", type=int, required=False, metavar="[JOB]")
-@click.pass_obj
-def fg(session: Session, number: int | None) -> int:
-    """Bring a stopped program back to the front; the last one when no JOB is named.
-
-    \b
-    emu> fg 1
-    """
-    return session.jobs.resume(number)
-
-
-@click.command()
-@click.argument("number", type=int, metavar="JOB")
-@click.pass_obj
-def kill(session: Session, number: int) -> None:
-    """End a program that is stopped or in the background.
-
-    \b
-    emu> kill 1
-    """
-    session.jobs.get(number).process.kill_group()
-
-
 @emu.hookimpl
 def emu_register_commands(register: Callable[..., None]) -> None:
     """Add the commands."""
     for command in (sh, time):
         command.takes_line = True  # type: ignore[attr-defined]  # see emu.prompt.session
-    for command in (help_, sh, source, time, jobs, fg, kill):
+    for command in (help_, sh, source, time):
         register(command)

@@ -24,12 +24,13 @@ def ps(as_json: bool) -> None:
     rows: list[dict[str, object]] = []
     for sandbox in running_sandboxes():
         facts = sandbox.facts
-        known = facts or dict.fromkeys(("nodes", "programs", "detached"))  # its keeper does not answer
+        # None where its keeper does not answer.
+        known = facts or dict.fromkeys(("nodes", "programs", "failed", "detached"))
         uptime = round(time.time() - facts["started"], 1) if facts else None
         rows.append(
             {
                 "name": sandbox.name, "owner": sandbox.owner, "nodes": known["nodes"],
-                "programs": known["programs"], "uptime": uptime,
+                "programs": known["programs"], "failed": known["failed"], "uptime": uptime,
                 "detached": known["detached"], "keeper": sandbox.keeper_pid(),
             }
         )  # fmt: skip

@@ -56,14 +56,17 @@ class Keeping(Requests):
     # -- requests ------------------------------------------------------------------------------------
 
     def do_keep(
-        self, client: Client, _: Frame, node: str | None, about: Any, again: Any, **what: Any
+        self, client: Client, frame: Frame, node: str | None, about: Any, again: Any, **what: Any
     ) -> None:  # fmt: skip
-        """Start a program that belongs to the network; answer with its number and process id."""
+        """Start a program that belongs to the network; answer with its number and process id.
+
+        A descriptor that comes along is its standard input, when it is first started.
+        """
         if again is not None:
             delay, most = float(again["delay"]), float(again["most"])
             again = {"always": bool(again["always"]), "delay": delay, "most": most}
         kept = Kept(self.last + 1, node, self.program_of(node, [], **what), about, again)
-        self.begin_kept(kept)
+        self.begin_kept(kept, *frame.fds)
         self.last += 1
         self.kept[kept.number] = kept
         self.tell_news()
@@ -112,13 +115,13 @@ class Keeping(Requests):
 
     # -- the programs --------------------------------------------------------------------------------
 
-    def begin_kept(self, kept: Kept) -> None:
+    def begin_kept(self, kept: Kept, stdin: int | None = None) -> None:
         """Start a kept program, and read what it prints from now on."""
         ours, theirs = open_output()
         try:
             nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                kept.program.fds = [nothing, theirs, theirs]
+                kept.program.fds = [nothing if stdin is None else stdin, theirs, theirs]
                 pid = start(kept.program, self.view_of(kept.node))
             finally:
                 close_all([nothing, theirs])
@@ -223,6 +226,11 @@ class Keeping(Requests):
             if kept.node in names and kept.ended is not None:
                 kept.told, kept.delay = True, 0.0
         super().do_remove(client, frame, names)
+
+    def count_programs(self) -> tuple[int, int]:
+        """Count the kept programs, too."""
+        running = sum(kept.ended is None for kept in self.kept.values())
+        return len(self.running) + running, sum(kept.failed for kept in self.kept.values())
 
     def forget(self, client: Client) -> None:
         """Tell a client nothing any more."""

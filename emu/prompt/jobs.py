@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import shlex
 import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from ..commands import nearest_program, shell_words
 from ..errors import UsageError
-from ..node import Node
-from ..process import Process
 from ..terminal import SPOKEN, TerminalJob, forwarded_signals, has_terminal, shell_status
+
+if TYPE_CHECKING:
+    from ..jobs import Job, JobFacts
+    from ..network import Network
+    from ..node import Node
+    from ..process import Process
+    from .watcher import Watcher
+
+#: What a shell answers when there is no such program.
+NOT_FOUND = 127
 
 
 class Background(Protocol):
@@ -35,8 +42,11 @@ class Background(Protocol):
 
 
 @dataclass
-class Job:
-    """A program, or something else, that is not in front; `note` says more of it at its end."""
+class OwnJob:
+    """A job that belongs to this prompt and ends with it: a stopped program, or something else.
+
+    `note` says more of it at its end.
+    """
 
     number: int
     node: str
@@ -59,20 +69,38 @@ class Job:
 
 
 class Jobs:
-    """The jobs of one prompt. `stdin` is what programs without a terminal read; None: ours."""
+    """What a prompt runs. Programs in the background are the network's jobs, and go on without it.
 
-    def __init__(self, stdin: int | None = None) -> None:
-        self.stdin = stdin
-        self._jobs: dict[int, Job] = {}
+    `stdin` is what programs without a terminal read; None: ours.
+    """
+
+    def __init__(self, network: Network, stdin: int | None = None) -> None:
+        self.network, self.stdin = network, stdin
+        self._own: dict[int, OwnJob] = {}
+        self._watcher: Watcher | None = None
+
+    def watch(self) -> Watcher:
+        """Begin to tell of the network's jobs, if that has not begun."""
+        from .watcher import Watcher
+
+        if self._watcher is None:
+            self._watcher = Watcher(self.network.sandbox, person=self.stdin is None and has_terminal())
+        return self._watcher
 
     def run(self, node: Node, command: str) -> int:
         """Run a shell command line in a node and return its status; with a closing `&` start it only."""
         if command.endswith("&") and not command.endswith("&&"):
             return self._start_in_background(node, command[:-1].strip())
+        status = self._run_in_front(node, command)
+        if status == NOT_FOUND:
+            self._explain(command)
+        return status
+
+    def _run_in_front(self, node: Node, command: str) -> int:
         if self.stdin is None and has_terminal():
-            job = TerminalJob(lambda terminal: node.popen(_shell(command), terminal=terminal))
-            return self._follow(Job(self._free_number(), node.name, command, job.process, job))
-        with node.popen(_shell(command), stdin=self.stdin) as process:
+            terminal = TerminalJob(lambda theirs: node.popen(shell_words(command), terminal=theirs))
+            return self._follow(OwnJob(0, node.name, command, terminal.process, terminal))
+        with node.popen(shell_words(command), stdin=self.stdin) as process:
             interrupted: list[int] = []
             # Those that end the prompt do so, whatever its program makes of them.
             with forwarded_signals(process, SPOKEN, interrupted.append):
@@ -82,90 +110,115 @@ class Jobs:
         return status
 
     def _start_in_background(self, node: Node, command: str) -> int:
-        shown = subprocess.PIPE if self.stdin is None and has_terminal() else None
-        process = node.popen(
-            _shell(command), stdin=subprocess.DEVNULL, stdout=shown, stderr=shown and subprocess.STDOUT,
-            background=True,
-        )  # fmt: skip
-        job = Job(self._free_number(), node.name, command, process)
-        self._jobs[job.number] = job
-        print(f"[{job.number}] {process.pid}")
-        output, process.stdout = process.stdout, None  # the thread's to close: who reads holds a lock on it
-        if output is not None:  # what it prints begins on a line of its own
-            threading.Thread(target=_show, args=(output,), daemon=True).start()
+        if not command:
+            raise UsageError(f"run nothing in {node.name}: what to run in the background?")
+        watcher = self.watch()
+        job = node.start_job(command)
+        print(f"[{job.number}] {job.facts().pid}")
+        sys.stdout.flush()
+        watcher.adopt(job.number)
         return 0
 
-    def add(self, what: str, command: str, process: Background, note: Callable[[], str] = str) -> Job:
+    def _explain(self, command: str) -> None:
+        """Say what was meant, where a shell has said that there is no such program."""
+        with contextlib.suppress(ValueError, IndexError):
+            word = shlex.split(command)[0]
+            if hint := nearest_program(word, self.network.plugins.programs):
+                sys.stdout.flush()
+                sys.stderr.write(f"emu: no program {word!r}{hint}\n")
+                sys.stderr.flush()
+
+    def add(
+        self, what: str, command: str, process: Background, note: Callable[[], str] = str
+    ) -> OwnJob:  # fmt: skip
         """Add what goes on in the background: `jobs` shows it, `kill` and the prompt's end end it."""
-        job = Job(self._free_number(), what, command, process, note=note)
-        self._jobs[job.number] = job
+        job = OwnJob(self._number(), what, command, process, note=note)
+        self._own[job.number] = job
         return job
 
-    def resume(self, number: int | None) -> int:
-        """Bring a stopped job back to the front and return its status."""
-        stopped = [job for job in self._jobs.values() if job.terminal is not None]
-        if number is None and not stopped:
-            raise UsageError("continue a job: none is stopped")
-        job = stopped[-1] if number is None else self.get(number)
-        if job.terminal is None:
-            raise UsageError(f"continue job {number}: it is running in the background")
-        print(f"{job.node} {job.command}")
-        return self._follow(job, resumed=True)
+    def _number(self) -> int:
+        """Return a number that no other job of the network has."""
+        return int(self.network.sandbox.ask("number").message["number"])
 
-    def _follow(self, job: Job, resumed: bool = False) -> int:
+    def bring_to_front(self, number: int | None) -> int:
+        """Bring a job to the front, by default the one that was stopped last, and return its status.
+
+        One in the background has no terminal: its output is shown, and Ctrl-C interrupts it.
+        """
+        stopped = [job.number for job in self._own.values() if job.terminal is not None]
+        if number is None and not stopped:
+            raise UsageError("continue a job: none is stopped; name one that 'jobs' lists")
+        number = stopped[-1] if number is None else number
+        own = self._own.get(number)
+        if own is None:
+            job = self.network.job(number)
+            return self._show(job, job.facts())
+        if own.terminal is None:
+            raise UsageError(f"continue job {number}: {own.node} has nothing to show")
+        print(f"{own.node} {own.command}")
+        return self._follow(own, resumed=True)
+
+    def _show(self, job: Job, facts: JobFacts) -> int:
+        """Show what a job in the background prints until it ends; Ctrl-C interrupts it."""
+        print(f"{facts.node} {facts.command}")
+        if self._watcher is not None:
+            self._watcher.disown(job.number)
+        if facts.stopped:
+            job.send_signal(signal.SIGCONT)
+        position = facts.log[1]
+        while True:
+            try:
+                for data in job.follow(position):
+                    position += len(data)
+                    sys.stdout.write(data.decode(errors="replace"))
+                    sys.stdout.flush()
+                return shell_status(job.wait())
+            except KeyboardInterrupt:
+                print()
+                job.send_signal(signal.SIGINT, end=True)
+
+    def _follow(self, job: OwnJob, resumed: bool = False) -> int:
         assert job.terminal is not None
         if (job.terminal.resume() if resumed else job.terminal.foreground()) == "stopped":
-            self._jobs[job.number] = job
+            job.number = job.number or self._number()
+            self._own[job.number] = job
             print(f"\n{job}")
             return 128 + signal.SIGTSTP
-        self._jobs.pop(job.number, None)
+        self._own.pop(job.number, None)
         status = shell_status(job.process.wait())
         if status == 128 + signal.SIGINT:
             print()  # behind the terminal's ^C
         return status
 
-    def get(self, number: int) -> Job:
-        """Return a job by its number; UsageError when there is none."""
-        if number not in self._jobs:
-            raise UsageError(f"no job {number}; 'jobs' lists them")
-        return self._jobs[number]
-
-    def all(self) -> list[Job]:
-        """Return all jobs; those that ended are forgotten after this."""
-        jobs = list(self._jobs.values())
-        self._jobs = {job.number: job for job in jobs if job.process.poll() is None}
+    def own(self) -> list[OwnJob]:
+        """Return this prompt's own jobs; those that ended are forgotten after this."""
+        jobs = list(self._own.values())
+        self._own = {job.number: job for job in jobs if job.process.poll() is None}
         return jobs
 
-    def ended(self) -> list[Job]:
-        """Return, and forget, the jobs that ended since the last time."""
-        ended = [job for job in self._jobs.values() if job.process.poll() is not None]
-        for job in ended:
-            del self._jobs[job.number]
-        return ended
+    def find_own(self, number: int) -> OwnJob | None:
+        """Return one of this prompt's own jobs by its number, or None where there is none."""
+        return self._own.get(number)
+
+    def report(self) -> None:
+        """Tell what ended since the last time, now that nothing runs in front."""
+        for job in [job for job in self._own.values() if job.process.poll() is not None]:
+            del self._own[job.number]
+            print(job)
+        if self._watcher is not None:
+            self._watcher.report()
+
+    def hold(self) -> None:
+        """Tell nothing of what ends until `report`."""
+        if self._watcher is not None:
+            self._watcher.hold()
 
     def close(self) -> None:
-        """Let go of all jobs; stopped ones are hung up."""
-        for job in self._jobs.values():
+        """Let go of everything: stopped programs are hung up, programs in the background go on."""
+        for job in self._own.values():
             with contextlib.suppress(OSError):
                 (job.terminal or job.process).close()
-        self._jobs.clear()
-
-    def _free_number(self) -> int:
-        return max(self._jobs, default=0) + 1
-
-
-def _show(output: IO[bytes]) -> None:
-    """Print a background program's output as it comes, above the prompt that is being edited.
-
-    The program does not write to the terminal itself: it is in a raw mode meanwhile, where a new line
-    does not begin at the left.
-    """
-    with output, contextlib.suppress(ValueError, OSError):
-        for line in output:
-            sys.stdout.write(line.decode(errors="replace").replace("\n", "\r\n"))
-            sys.stdout.flush()
-
-
-def _shell(command: str) -> list[str]:
-    # bash becomes a single command instead of waiting for it, and leaves Ctrl-C and Ctrl-\ to it.
-    return [shutil.which("bash") or "sh", "-c", command]
+        self._own.clear()
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None

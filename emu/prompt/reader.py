@@ -33,16 +33,24 @@ def converse(network: Network, lines: Sequence[str] = ()) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # from now on Ctrl-C ends a line only
     try:
         if lines:
+            _watch_daemons(session)
             return session.run_lines(lines)
         if has_terminal():
             return talk(session)
         # Programs must not read the lines that are meant for us.
         session.jobs.stdin = subprocess.DEVNULL
+        _watch_daemons(session)
         return session.run_lines(sys.stdin or ())
     except Leave as leave:
         return leave.status
     finally:
         session.close()
+
+
+def _watch_daemons(session: Session) -> None:
+    """Tell of daemons that end, if there are any, where lines come from a script."""
+    if any(node.plan.inside is not None and node.plan.inside.run for node in session.network):
+        session.jobs.watch()
 
 
 def print_notes(plan: Plan) -> None:
@@ -60,7 +68,9 @@ def talk(session: Session) -> int:
         if node.name in session.plugins.commands:
             way = f"'emu exec {network.name} {node.name} COMMAND…' in another terminal"
             print_error(f"node {node.name} has the name of a command; {way} runs programs in it")
+    session.jobs.watch()
     for line in _typed_lines(session):
+        session.jobs.hold()
         try:
             session.run_line(line)
         except Leave:
@@ -69,8 +79,7 @@ def talk(session: Session) -> int:
             print()
         if not network.sandbox.alive():
             break
-        for job in session.jobs.ended():
-            print(job)
+        session.jobs.report()
     if network.sandbox.alive():
         return 0
     print_error(f"network {network.name} has ended")

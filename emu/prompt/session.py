@@ -36,7 +36,7 @@ class Session:
 
     def __init__(self, network: Network, plugins: PluginManager) -> None:
         self.network, self.plugins = network, plugins
-        self.jobs = Jobs()
+        self.jobs = Jobs(network)
         self._reading: list[Path] = []
         #: What is called when the session ends.
         self.ending = contextlib.ExitStack()

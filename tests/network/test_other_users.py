@@ -219,7 +219,7 @@ def hostile(copy: str, code: str) -> Iterator[subprocess.Popen[str]]:
 
 
 ANSWERS = """
-    right = {"started": time.time(), "detached": True, "nodes": 1, "programs": 0}
+    right = {"started": time.time(), "detached": True, "nodes": 1, "programs": 0, "failed": 0}
     serve("a-silent", lambda connection: time.sleep(60))
     serve("b-garbage", lambda connection: connection.sendall(os.urandom(1000)))
     serve("c-wrong", lambda connection: connection.sendall(frame({**right, "nodes": "\\x1b[2J"})))
@@ -275,7 +275,7 @@ def test_root_ends_no_process_that_a_hostile_keeper_names(copy: str) -> None:
     """It hands over a descriptor of a process of root's, as keepers might; the kernel knows better."""
     with subprocess.Popen(["sleep", "60"]) as innocent:
         code = f"""
-            right = {{"started": time.time(), "detached": True, "nodes": 1, "programs": 0}}
+            right = {{"started": time.time(), "detached": True, "nodes": 1, "programs": 0, "failed": 0}}
             def name_another(connection):
                 fds = array.array("i", [os.pidfd_open({innocent.pid})])
                 message = [frame({{**right, "fds": 1}})]

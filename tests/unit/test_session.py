@@ -58,6 +58,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     interfaces = [InterfaceState(2, "HOST1-veth0", (), True, True, 1500, "02:00:00:00:00:01")]
     monkeypatch.setattr(Node, "popen", popen)
+    monkeypatch.setattr(Network, "jobs", lambda _: [])
     monkeypatch.setattr(Node, "read_interfaces", lambda _: interfaces)
     monkeypatch.setattr(Node, "read_addresses", lambda _: [])
     monkeypatch.setattr(Node, "read_routes", lambda _: [RouteState(4, "10.9.0.0/16", (), "boot")])
@@ -129,7 +130,7 @@ def test_empty_lines_and_comments_are_nothing(
         ("help nothing", 2, "no command 'nothing'"),
         ("source missing", 2, "missing"),
         ("fg", 2, "none is stopped"),
-        ("fg x", 2, "'x' is not a valid integer"),
+        ("fg x", 2, "no job x; 'jobs' lists them"),
         ("kill 7", 2, "no job 7"),
         ("graph", 2, "Missing argument"),
         ("graph x.zzz", 2, "no file format '.zzz'"),

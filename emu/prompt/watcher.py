@@ -1,0 +1,140 @@
+"""The thread of a prompt that tells of the network's jobs: what they print, and how they end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterable
+
+from ..connection import Sandbox
+from ..daemons import quoted_tail
+from ..errors import EmuError
+from ..jobs import Job, JobFacts, read_jobs
+from ..watching import Watch
+
+#: How long to wait at the end for what jobs have printed already, in seconds.
+_LAST = 1.0
+#: How much of the end of a log is fetched for its last lines, in bytes.
+_TAIL_SIZE = 4096
+
+
+class Watcher:
+    """Shows what a prompt's own jobs print as it comes, and tells when they or any daemon end.
+
+    `person` says whether somebody sits at a terminal, who also wants to know of jobs that ended well. While
+    something runs in front, news of ends wait until `report`.
+    """
+
+    def __init__(self, sandbox: Sandbox, person: bool) -> None:
+        self._sandbox, self._person = sandbox, person
+        self._watch = Watch(sandbox)
+        self._mine: set[int] = set()
+        self._begun: dict[int, bytes] = {}
+        self._known: dict[int, tuple[int, bool]] | None = None
+        self._held: list[str] = []
+        self._busy = False
+        self._lock = threading.RLock()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._thread.start()
+
+    def adopt(self, number: int) -> None:
+        """Show from now on what a job prints, and tell when it ends."""
+        self._mine.add(number)
+        self._watch.follow(number)
+
+    def disown(self, number: int) -> None:
+        """Show no more of a job; somebody else does."""
+        self._mine.discard(number)
+        self._watch.leave(number)
+
+    def hold(self) -> None:
+        """Tell nothing of ends until `report`: something runs in front."""
+        with self._lock:
+            self._busy = True
+
+    def report(self) -> None:
+        """Tell what was held back."""
+        with self._lock:
+            self._busy = False
+            for text in self._held:
+                self._tell(text)
+            self._held.clear()
+
+    def close(self) -> None:
+        """Stop, when what jobs have printed until now has been shown."""
+        deadline = time.monotonic() + _LAST
+        try:
+            ends = {one.number: one.log[1] for one in read_jobs(self._sandbox) if one.number in self._mine}
+        except (EmuError, OSError):
+            ends = {}
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            if all(self._watch.position(number) >= end for number, end in ends.items()):
+                break
+            time.sleep(0.005)
+        self._watch.close()
+        self._thread.join(_LAST)
+        for number in list(self._begun):
+            self._show(number, b"", last=True)
+
+    def _run(self) -> None:
+        try:
+            while (update := self._watch.wait()) is not None:
+                with self._lock:
+                    for number, data in update.output:
+                        self._show(number, data)
+                    if update.jobs is not None:
+                        self._compare(update.jobs)
+        except (EmuError, OSError, ValueError):  # the network or the prompt has ended
+            return
+
+    def _compare(self, jobs: Iterable[JobFacts]) -> None:
+        """Tell which jobs ended, or were started again, since the last time."""
+        before = self._known
+        self._known = {one.number: (one.starts, one.ended is not None) for one in jobs}
+        for job in jobs:
+            ended = job.ended is not None
+            told = before is None or before.get(job.number, (1, False)) == (job.starts, True)
+            if not ended or told:
+                continue
+            if job.number in self._mine:
+                if self._watch.position(job.number) >= job.log[1]:
+                    self._show(job.number, b"", last=True)
+                if self._person:
+                    self._announce(str(job))
+            elif job.daemon and not job.told:
+                self._announce(str(job) + quoted_tail(self._tail(job)))
+
+    def _tail(self, job: JobFacts) -> str:
+        handle = Job(self._sandbox, job.number)
+        try:
+            return handle.log(position=max(job.log[0], job.log[1] - _TAIL_SIZE))
+        except (EmuError, OSError):
+            return ""
+
+    def _announce(self, text: str) -> None:
+        if self._busy:
+            self._held.append(text)
+        else:
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        stream = sys.stdout if self._person else sys.stderr
+        stream.write(self._lines(text + "\n" if self._person else f"emu: {text}\n"))
+        stream.flush()
+
+    def _show(self, number: int, data: bytes, last: bool = False) -> None:
+        """Print what a job printed, whole lines only, but for the last."""
+        text = self._begun.pop(number, b"") + data
+        whole, newline, rest = text.rpartition(b"\n")
+        if last and rest:
+            whole, newline, rest = text, b"\n", b""
+        if rest:
+            self._begun[number] = rest
+        if newline:
+            sys.stdout.write(self._lines((whole + b"\n").decode(errors="replace")))
+            sys.stdout.flush()
+
+    def _lines(self, text: str) -> str:
+        # A terminal is in a raw mode while a line is edited or a program runs in front.
+        return text.replace("\n", "\r\n") if self._person else text
