@@ -23,6 +23,11 @@ _MARK = re.compile(r"^<!-- emu: (?P<words>[^>]+?) -->$", re.MULTILINE)
 #: What an attribute of a graph is for. One that is missing here stops the build.
 _MEANINGS = {
     ("graph", "families"): "Which of IPv4 and IPv6 to use; both where it is not given.",
+    (
+        "graph",
+        "optional_shaping",
+    ): "What links do that is left out, with a warning, where the kernel cannot do "
+    "it; without it such a network is refused.",
     ("graph", "name"): "What the network is called where `--name` says nothing.",
     (
         "graph",

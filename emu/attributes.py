@@ -32,6 +32,8 @@ from .shaping.profiles import parse_profiles
 
 __all__ = ["KNOWN", "Address", "Kind", "Prefix", "Reader", "Routing", "position_of"]
 
+#: What may be left out where that is all that links are to do.
+ANYTHING = "what links are to do"
 #: Costs are sums of weights, and floating-point numbers end at 1e308.
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-100, 1e100
 
@@ -138,12 +140,23 @@ def parse_flag(value: Any) -> bool:
         raise ValueError(f"{shown(value)} is neither yes nor no") from None
 
 
+def parse_optional(value: Any) -> str:
+    """Return what links do that may be left out: for yes all of it, for no nothing, or a text that says it."""
+    try:
+        return ANYTHING if parse_flag(value) else ""
+    except ValueError:
+        if not isinstance(value, str) or not value.strip():
+            raise
+        return one_line(value.strip())
+
+
 #: Element → attribute → its parser.
 KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
     "graph": {
         "families": parse_families,
         "loopbacks": parse_flag,
         "name": _as_it_is,
+        "optional_shaping": parse_optional,
         "packed": parse_flag,
         "pools": parse_prefixes,
         "profiles": parse_profiles,

@@ -6,15 +6,16 @@ import socket
 import time
 from collections.abc import Sequence
 
+from .attributes import ANYTHING
 from .connection import Sandbox
 from .errors import EmuError, KernelError, LimitError
 from .names import host_names
 from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
 from .netlink.features import check_features, find_features, names_in
-from .netlink.lowering import STEPS
+from .netlink.lowering import STEPS, requests_of
 from .netlink.operations import Request, WriteSetting
-from .netlink.queueing import needs_of, shaping_operations
+from .netlink.queueing import needs_of
 from .netlink.readiness import await_interfaces
 from .plan import NodePlan, Plan
 from .privileges import explain_refusal
@@ -39,8 +40,11 @@ def hosts_file(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
+def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
     """Do in the sandbox all that the plan's operations say, in the order of `operations_for`.
+
+    Returns:
+        Warnings of what is left out, since the kernel cannot do it.
 
     Raises:
         KernelError: the kernel refused one; the first that it refused.
@@ -48,13 +52,14 @@ def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
         PrivilegeError: the kernel lacks what the links are to do.
     """
     try:
-        _build(sandbox, plan, progress)
+        return _build(sandbox, plan, progress)
     except OSError as error:
         raise LimitError(explain_refusal(f"build network {plan.name}", error)) from error
 
 
-def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
-    check_features(sandbox, needs_of(plan))
+def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
+    what = plan.optional_shaping
+    warnings = check_features(sandbox, needs_of(plan), bool(what), "" if what == ANYTHING else what)
     progress.begin("namespaces", len(plan.nodes))
     namespaces = create_namespaces(sandbox, [node.name for node in plan.nodes])
     progress.begin("settings", len(plan.nodes))
@@ -66,13 +71,13 @@ def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> None:
         if name == "interfaces":
             _await_links(sandbox, plan)
             await_rings(sandbox, plan)
+    return warnings
 
 
 def requests_for(sandbox: Sandbox, plan: Plan, step: str) -> list[Request]:
     """Return the operations of a step; what the kernel cannot do for links is left out."""
-    if step == "shaping" and (needs := needs_of(plan)):
-        return shaping_operations(plan, find_features(sandbox, names_in(needs)))
-    return STEPS[step](plan)
+    needs = needs_of(plan) if step == "shaping" else []
+    return requests_of(plan, step, find_features(sandbox, names_in(needs)) if needs else None)
 
 
 def create_namespaces(sandbox: Sandbox, names: Sequence[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from .link_control import RunningLink
     from .network import Network
     from .node import Node
     from .reroute import Rerouting
@@ -31,6 +32,16 @@ class Changeable:
         from .reroute import reroute
 
         return reroute(self._itself, dry_run=dry_run)
+
+    def link(self, first: str, second: str | None = None) -> RunningLink:
+        """Return the link between two nodes, or that of an interface: `net.link("HOST1-veth1")`.
+
+        Raises:
+            UsageError: there is no such link, or there are several.
+        """
+        from .link_control import RunningLink
+
+        return RunningLink(self._itself, first, second)
 
     def add_node(self, name: str, **attributes: Any) -> Node:
         """Add a node while the network runs, and return it; nothing else changes.

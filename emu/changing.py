@@ -13,7 +13,8 @@ from .build import await_rings, create_namespaces, hosts_file, requests_for, wri
 from .changes import Changes, Used
 from .connection import Sandbox
 from .daemons import furnish, start_daemons
-from .errors import EmuError, KernelError, UsageError
+from .errors import EmuError, KernelError
+from .finding import link_number
 from .netlink.delivery import send
 from .netlink.lowering import address_operations, link_operations, up_operations
 from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp, WriteSetting
@@ -84,31 +85,9 @@ def remove_link(network: Network, first: str, second: str | None) -> None:
         attempt = f"remove {link_name(first, second)}"
 
     def make(changes: Changes, plan: Plan, _: Used) -> Plan:
-        return changes.remove_link(plan, _number_of(plan, first, second, attempt))
+        return changes.remove_link(plan, link_number(plan, first, second, attempt))
 
     change(network, attempt, make)
-
-
-def _number_of(plan: Plan, first: str, second: str | None, attempt: str) -> int:
-    """Return the number of the link between two nodes, or of an interface."""
-    if second is None:
-        named = {
-            (node.name, one.name)
-            for node in plan.nodes for one in node.interfaces if first in (one.name, one.altname)
-        }  # fmt: skip
-        found = [number for number, link in enumerate(plan.links) if not named.isdisjoint(link.ends)]
-        if len(found) != 1:
-            reason = "several nodes have such an interface" if found else "there is no such interface"
-            raise UsageError(f"{attempt}: {reason}; 'links' shows them")
-    else:
-        found = [
-            number for number, link in enumerate(plan.links)
-            if {node for node, _ in link.ends} == {first, second}
-        ]  # fmt: skip
-        if len(found) != 1:
-            reason = f"there are {len(found)}; name an interface of one" if found else "there is none"
-            raise UsageError(f"{attempt}: {reason}; 'links' shows them")
-    return found[0]
 
 
 def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:

@@ -92,6 +92,8 @@ class Topology:
     pools: tuple[Prefix, ...] = ()
     #: Which routes nodes are given.
     routing: Routing = Routing.COMPRESSED
+    #: What links do that is left out where the kernel cannot do it; an empty text is nothing.
+    optional_shaping: str = ""
     #: What the user should know, and what a reader may want to: neither is a fault.
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -69,6 +69,7 @@ def compile_plan(
         warnings=(*topology.warnings, *unanswered_hops(topology, addressing), *_too_long(length)),
         notes=topology.notes + ((_RING_NOTE,) if ringed else ()),
         routing=topology.routing,
+        optional_shaping=topology.optional_shaping,
     )
 
 

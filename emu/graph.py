@@ -67,6 +67,7 @@ def topology_from(
         packed=given.get("packed"),
         pools=given.get("pools", ()),
         routing=given.get("routes", Routing.COMPRESSED),
+        optional_shaping=given.get("optional_shaping", ""),
         warnings=(
             *([f"nothing can reach {listed(lonely)}: no links lead there"] if lonely else ()),
             *unused_pins(segments, builder.interfaces, chosen),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from .attributes import ANYTHING
 from .build import build, hosts_file
 from .capturing import Capturing
 from .changeable import Changeable
@@ -25,6 +26,7 @@ from .process import Process
 from .progress import Progress
 from .sandbox import create_sandbox, find_sandbox
 from .serving import Serving
+from .sharing import Shared, SharedPlan
 from .sockets import Sockets
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from .plugin_manager import PluginManager
 
 
-class Network(Changeable, Measuring, Capturing, Serving):
+class Network(Changeable, Measuring, Capturing, Serving, Shared):
     """A network that a graph describes: built by `with Network(graph) as net:`, gone when it is left.
 
     `net["HOST1"]` is a node; iterating yields all of them. Two networks in one process are two
@@ -48,6 +50,7 @@ class Network(Changeable, Measuring, Capturing, Serving):
         families: tuple[int, ...] | None = None,
         plugins: PluginManager | None = None,
         progress: Progress | None = None,
+        ignore_unsupported: bool = False,
     ) -> None:
         """Plan a network; nothing is built yet.
 
@@ -57,6 +60,7 @@ class Network(Changeable, Measuring, Capturing, Serving):
             families: `(4,)`, `(6,)` or `(4, 6)`; default what the graph says, or both.
             plugins: whose hooks to call; default those that are installed.
             progress: what is told how far planning and building are; `progress` of the network is it.
+            ignore_unsupported: build without what this kernel cannot do for links; `unsupported` tells what.
 
         Raises:
             TopologyError: with every fault of the graph.
@@ -65,12 +69,15 @@ class Network(Changeable, Measuring, Capturing, Serving):
         #: What took, or takes, how long.
         self.progress = progress or Progress()
         self.plan = graph if isinstance(graph, Plan) else self._plan_here(graph, families)
+        if ignore_unsupported:
+            self.plan = dataclasses.replace(self.plan, optional_shaping=ANYTHING)
+        #: What was left out since this kernel cannot do it, a line for each kind of thing.
+        self.unsupported: tuple[str, ...] = ()
         self._wanted = name
         self._sandbox: Sandbox | None = None
         self._sockets = Sockets()
         self._nodes: dict[str, NodePlan] = {}
         self._owned = True
-        self._version = 0
 
     def _plan_here(self, graph: nx.Graph, families: tuple[int, ...] | None) -> Plan:
         """Return the plan of a graph, without IPv6 on a kernel that has none unless nothing is left."""
@@ -89,11 +96,10 @@ class Network(Changeable, Measuring, Capturing, Serving):
             NotRunning: there is none of that name.
         """
         sandbox = find_sandbox(name)
-        frame = sandbox.ask("get")
-        network = cls(Plan.from_document(frame.blob))
+        shared = SharedPlan(sandbox)
+        network = cls(shared.plan)
         network._sandbox, network._owned = sandbox, False
-        network._version = frame.message["version"]
-        network._know_nodes()
+        network._adopt(shared.plan, shared.version)
         return network
 
     @property
@@ -139,7 +145,7 @@ class Network(Changeable, Measuring, Capturing, Serving):
         try:
             self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached, write_document)
             self._arrange(sandbox)
-            build(sandbox, self.plan, self.progress)
+            self.unsupported = tuple(build(sandbox, self.plan, self.progress))
             self._furnish(sandbox)
             self._know_nodes()
             self._hand_over(sandbox, document)
@@ -176,23 +182,9 @@ class Network(Changeable, Measuring, Capturing, Serving):
     def _know_nodes(self) -> None:
         self._nodes = {node.name: node for node in self.plan.nodes}
 
-    def refresh(self) -> None:
-        """Take over the plan as others, such as another prompt, have changed it since."""
-        frame = self.sandbox.ask("get", known=self._version)
-        if frame.message["version"] != self._version:
-            self.plan, self._version = Plan.from_document(frame.blob), frame.message["version"]
-            self._know_nodes()
-
-    def replace_plan(self, plan: Plan) -> bool:
-        """Make `plan` the network's, for every prompt; False when somebody else has changed it meanwhile.
-
-        Nothing of the network itself is changed.
-        """
-        answer = self.sandbox.ask("put", plan.to_document(), version=self._version).message
-        if answer["stored"]:
-            self.plan, self._version = plan, answer["version"]
-            self._know_nodes()
-        return bool(answer["stored"])
+    def _adopt(self, plan: Plan, version: int) -> None:
+        super()._adopt(plan, version)
+        self._know_nodes()
 
     def close(self) -> None:
         """End the network, or let go of it when it was attached to or detached. Twice is fine.

@@ -9,7 +9,7 @@ import dataclasses
 import io
 import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,8 @@ class Plan:
     down: tuple[tuple[str, str], ...] = ()
     #: Which routes nodes were given.
     routing: Routing = Routing.COMPRESSED
+    #: What links do that is left out where the kernel cannot do it; an empty text is nothing.
+    optional_shaping: str = ""
 
     def node(self, name: str) -> NodePlan:
         """Return the node of that name; KeyError when there is none."""
@@ -115,6 +117,16 @@ class Plan:
             return node.addresses
         down = {a for one in node.interfaces if (node.name, one.name) in self.down for a in one.addresses}
         return tuple(sorted(node.addresses, key=lambda address: (address.version, address in down)))
+
+    def with_shapings(self, shapings: Mapping[tuple[str, str], Shaping | None]) -> Plan:
+        """Return the plan with what some interfaces, by node and name, do to packets that leave."""
+        nodes = {name for name, _ in shapings}
+        return dataclasses.replace(
+            self,
+            nodes=tuple(
+                _with_shapings(node, shapings) if node.name in nodes else node for node in self.nodes
+            ),
+        )
 
     def to_json(self) -> str:
         """Return the plan as JSON, which `Plan.from_json` reads back to an equal plan.
@@ -173,7 +185,16 @@ class Plan:
             notes=tuple(data["notes"]),
             down=tuple(_pair(end) for end in data["down"]),
             routing=Routing(data["routing"]),
+            optional_shaping=data["optional_shaping"],
         )
+
+
+def _with_shapings(node: NodePlan, shapings: Mapping[tuple[str, str], Shaping | None]) -> NodePlan:
+    interfaces = tuple(
+        dataclasses.replace(one, shaping=shapings.get((node.name, one.name), one.shaping))
+        for one in node.interfaces
+    )
+    return dataclasses.replace(node, interfaces=interfaces)
 
 
 def _pair(items: Any) -> tuple[Any, Any]:

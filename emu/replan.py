@@ -55,6 +55,7 @@ def topology_of(plan: Plan) -> Topology:
         ),
         families=plan.families,
         routing=plan.routing,
+        optional_shaping=plan.optional_shaping,
         warnings=plan.warnings,
         notes=plan.notes,
     )

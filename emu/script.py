@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
+from .netlink.filtering import DropAtRandom
 from .netlink.lowering import operations_for
 from .netlink.operations import (
     AddAddress,
@@ -53,7 +54,7 @@ _STEPS: Sequence[tuple[str, Chosen]] = (
     ("MAC addresses that tell the node and are the same each time.", _any_of(CreateVeth)),
     ("A bridge per switch, and the links' ends as its ports.", _any_of(CreateBridge, Enslave)),
     ("Second names for interfaces whose own would be longer than 15 characters.", _any_of(AddAltname)),
-    ("What links do to packets: rate, queue, delay, loss.", _any_of(SetLimits, SetDiscipline)),
+    ("What links do to packets: rate, queue, delay, loss.", _any_of(SetLimits, SetDiscipline, DropAtRandom)),
     ("An address per interface, from which the kernel knows the way to its prefix.", _any_of(AddAddress)),
     ("The interfaces up.", _any_of(SetUp)),
     ("Routes to the segments beyond.", _any_of(AddRoutes)),
@@ -65,14 +66,14 @@ _STEPS: Sequence[tuple[str, Chosen]] = (
 )  # fmt: skip
 
 
-def script_for(plan: Plan) -> Iterator[str]:
+def script_for(plan: Plan, there: Collection[str] | None = None) -> Iterator[str]:
     """Yield the lines of a shell script, for root, that builds the plan with `ip` and `sysctl`.
 
     It has the same operations that `emu run` sends to the kernel, in the order in which they are
-    usually taught, each on a line of its own.
+    usually taught, each on a line of its own. `there` are the kernel's features for links; None is all.
     """
     yield f"# {plan.name}: {len(plan.nodes)} nodes, {len(plan.links)} links. Run as root."
-    rest = [(operation, line) for operation in operations_for(plan) for line in operation.commands()]
+    rest = [(operation, line) for operation in operations_for(plan, there) for line in operation.commands()]
     for title, chosen in _STEPS:
         step = [line for operation, line in rest if chosen(operation, line)]
         rest = [pair for pair in rest if not chosen(*pair)]

@@ -63,10 +63,32 @@ def plan(
     if form == "ip":
         from emu.script import script_for
 
-        click.echo("\n".join(script_for(found)))
+        click.echo("\n".join(script_for(found, _features(found))))
         return
     print_notes(found)
     _show(found, nodes, everything)
+
+
+def _features(plan: Plan) -> frozenset[str] | None:
+    """Return what this kernel can do of what the links need; None where nothing is left out or replaced."""
+    from emu.errors import EmuError
+    from emu.kernel_parts import read_kernel
+    from emu.netlink.features import find_features, names_in, unsupported
+    from emu.netlink.queueing import needs_of
+    from emu.sandbox import create_sandbox
+
+    if not (needs := needs_of(plan)):
+        return None
+    try:
+        sandbox = create_sandbox(None, "plan")
+    except EmuError:  # no network could be built here at all
+        return None
+    try:
+        there = find_features(sandbox, names_in(needs))
+    finally:
+        sandbox.end()
+    refused = unsupported(needs, there, read_kernel()) and not plan.optional_shaping
+    return None if refused else there
 
 
 def _show(plan: Plan, names: tuple[str, ...], everything: bool) -> None:

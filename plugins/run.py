@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import emu
-from emu.arguments import takes_topology
+from emu.arguments import takes_lines, takes_topology
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -15,41 +15,58 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Build a network, then the prompt.")
 @takes_topology
-@click.option("-c", "lines", multiple=True, metavar="LINE", help="Run this line instead of the prompt.")
+@takes_lines
 @click.option("-n", "--name", help="What to call the network; default the topology's name.")
 @click.option("--profile", is_flag=True, help="Say how long each phase of planning and building took.")
+@click.option(
+    "--ignore-unsupported", is_flag=True, help="Build without what this kernel cannot do for links."
+)
 @click.option("-d", "--detach", is_flag=True, help="Leave it running; 'emu attach' and 'emu stop' find it.")
-def run(graph: nx.Graph, lines: tuple[str, ...], name: str | None, profile: bool, detach: bool) -> int:
+@click.option("--tmux", is_flag=True, help="Open a window of tmux for each node, beside the prompt.")
+def run(
+    graph: nx.Graph, name: str | None, profile: bool, ignore_unsupported: bool, detach: bool, tmux: bool,
+    **lines: Any,
+) -> int:  # fmt: skip
     """Build a network and open a prompt on it; the network ends with the prompt.
 
-    With -c, or with lines on standard input, those are run instead; the exit status is that of the
-    first that failed.
+    With -c, or with lines on standard input, those are run instead, up to the first that fails; its
+    status is the exit status. With --keep-going all are run, and it is that of the first that failed.
 
     \b
     emu run two_segment
     emu run two_segment --set network1=10.1.0.0/24 -c 'HOST1 ping -c 1 HOST2'
     emu run ./my_lab.py --name lab --detach
+    emu run two_segment --echo < script
+    emu run two_segment --tmux
     emu run topohub:topozoo/Abilene --with-hosts
     emu run grid --set rows=20 --set columns=20 --profile -c 'pingall --sample 100'
     """
     from emu.progress import Progress
     from emu.progress_bar import profile_lines, shown
     from emu.prompt.reader import converse, print_notes
+    from emu.prompt.windows import open_windows, prepare_windows
+    from emu.prompt.session import print_error
 
     progress = Progress()
     with shown(progress):
-        network = emu.Network(graph, name, progress=progress)
+        network = emu.Network(graph, name, progress=progress, ignore_unsupported=ignore_unsupported)
+    if tmux:
+        prepare_windows(network.plan, bool(lines["lines"]) or detach)
     print_notes(network.plan)
     with shown(progress):
         network.start(detached=detach)
+    for line in network.unsupported:
+        print_error(line)
     with network:
         if profile:
             click.echo("\n".join(profile_lines(progress)), err=True)
         if not detach:
-            return converse(network, lines)
+            if tmux:
+                open_windows(network.name, [node.name for node in network], front=False)
+            return converse(network, **lines)
         ways = f"'emu attach {network.name}', 'emu stop {network.name}'"
         click.echo(f"{network.name} is running; {ways}", err=True)
-        return converse(network, lines) if lines else 0
+        return converse(network, **lines) if lines["lines"] else 0
 
 
 @emu.hookimpl

@@ -23,6 +23,8 @@ _SCHEME = "topohub:"
 _INSTALL = "pip install 'emunet[topohub]'"
 #: How long light takes for a kilometre of fibre, in milliseconds (refractive index 1.5).
 _DELAY = 0.005
+#: What links do that nobody asked for: a kernel that cannot do it carries packets all the same.
+_SHAPING = "delays from the map's distances"
 _STATISTICS = re.compile(r'"stats"\s*:\s*(\{[^{}]*\})')
 
 
@@ -123,6 +125,7 @@ def _graph(data: dict[str, Any], name: str) -> nx.Graph:
     import networkx as nx
 
     graph: Any = nx.MultiGraph(name=name) if data.get("multigraph") else nx.Graph(name=name)
+    graph.graph["optional_shaping"] = _SHAPING
     for node in data["nodes"]:
         label = str(node.get("name") or "").strip()
         given = {"label": label or None, "pos": node.get("pos")}

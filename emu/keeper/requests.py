@@ -46,6 +46,9 @@ class Requests:
         self.transactions: dict[str | None, socket.socket] = {}
         self.running: dict[int, Client] = {}
         self.document, self.version = b"", 0
+        #: The version that the document came with, and by key what was changed of it since, with its version.
+        self.since = 0
+        self.amendments: dict[str, tuple[int, Any]] = {}
         self.started = time.time()
         self.detached = self.ending = False
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -252,14 +255,25 @@ class Requests:
         client.tell({"written": len(frame.blob)})
 
     def do_get(self, client: Client, _: Frame, known: int = -1) -> None:
-        """Answer with the network's document and its version; without it to whoever knows that version."""
-        client.tell({"version": self.version}, b"" if known == self.version else self.document)
+        """Answer with the version, the document, and its amendments; to whoever knows some, with the rest."""
+        whole = known < self.since or known < 0
+        news = {key: value for key, (since, value) in self.amendments.items() if whole or since > known}
+        client.tell({"version": self.version, "amendments": news}, self.document if whole else b"")
 
     def do_put(self, client: Client, frame: Frame, version: int) -> None:
-        """Replace the document if nobody else has since `version`."""
+        """Replace the document, with its amendments, if nobody else has changed it since `version`."""
         fits = version == self.version
         if fits:
             self.document, self.version = frame.blob, version + 1
+            self.since, self.amendments = self.version, {}
+        client.tell({"version": self.version, "stored": fits})
+
+    def do_amend(self, client: Client, _: Frame, version: int, amendments: dict[str, Any]) -> None:
+        """Take small changes of the document, each by a key, if nobody else has changed it since `version`."""
+        fits = version == self.version
+        if fits:
+            self.version += 1
+            self.amendments.update((key, (self.version, value)) for key, value in amendments.items())
         client.tell({"version": self.version, "stored": fits})
 
     def do_detach(self, client: Client, _: Frame) -> None:

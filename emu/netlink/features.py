@@ -222,27 +222,44 @@ def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -
 
     Pure. A line names what it was for, the first place and how many more there are, and the way out.
     """
-    lacking: dict[str, list[Need]] = {}
+    return [_line(FEATURES[name], found, kernel) for name, found in _lacking(needs, there).items()]
+
+
+def _lacking(needs: Iterable[Need], there: Collection[str]) -> dict[str, list[Need]]:
+    """Return the features that are not there, and nothing that does it, too, with what needs them."""
+    found: dict[str, list[Need]] = {}
     for need in needs:
         if need.feature not in there and need.otherwise not in there:
-            lacking.setdefault(need.feature, []).append(need)
-    return [_line(FEATURES[name], found, kernel) for name, found in lacking.items()]
+            found.setdefault(need.feature, []).append(need)
+    return found
+
+
+def _listed(words: Iterable[str]) -> str:
+    *others, last = dict.fromkeys(words)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _line(feature: Feature, needs: list[Need], kernel: Kernel) -> str:
-    *others, last = dict.fromkeys(need.purpose for need in needs)
-    purposes = f"{', '.join(others)} and {last}" if others else last
+    purposes = _listed(need.purpose for need in needs)
     places = list(dict.fromkeys(need.place for need in needs))
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
     cure = way_out(feature.parts, kernel)
     return f"{purposes} on {places[0]}{more}: this kernel lacks {feature.name}; to get it, {cure}"
 
 
-def check_features(sandbox: Sandbox, needs: Collection[Need], ignore: bool = False) -> list[str]:
+def check_features(
+    sandbox: Sandbox, needs: Collection[Need], ignore: bool = False, optional: str = ""
+) -> list[str]:
     """Find out whether the kernel has what is needed, before anything is built; nothing without needs.
 
+    Args:
+        sandbox: where to try.
+        needs: what is needed.
+        ignore: whether to go on without.
+        optional: what all of it is for, where nobody asked for that: `delays from the map's distances`.
+
     Returns:
-        With `ignore`, a warning for each feature that it lacks; else nothing.
+        With `ignore` a warning for each feature that it lacks, with `optional` one for all; else nothing.
 
     Raises:
         PrivilegeError: it lacks some; names all, each with the way out.
@@ -252,6 +269,11 @@ def check_features(sandbox: Sandbox, needs: Collection[Need], ignore: bool = Fal
     kernel = read_kernel()
     there = find_features(sandbox, names_in(needs), kernel)
     lines = unsupported(needs, there, kernel)
-    if lines and not ignore:
+    if lines and not (ignore or optional):
         raise PrivilegeError(f"{'; '.join(lines)}; or --ignore-unsupported builds without")
+    if lines and optional:
+        lacking = _lacking(needs, there)
+        purposes = _listed(need.purpose for found in lacking.values() for need in found)
+        lost = f"links carry packets without {purposes}"
+        return [f"{optional} need {_listed(lacking)}, which this kernel lacks: {lost}"]
     return lines

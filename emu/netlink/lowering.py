@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..attributes import Kind
 from ..plan import NodePlan, Plan
@@ -26,8 +26,10 @@ from .operations import (
 from .queueing import shaping_operations
 
 
-def operations_for(plan: Plan) -> list[Operation]:
+def operations_for(plan: Plan, there: Collection[str] | None = None) -> list[Operation]:
     """Return everything that builds the plan, in an order in which it works.
+
+    `there` are the kernel's features for links; None is all of them.
 
     First every namespace with its settings (an interface takes them over when it is made), then all
     links, then all interfaces up, then addresses and routes: an IPv6 address is usable at once where the
@@ -35,9 +37,14 @@ def operations_for(plan: Plan) -> list[Operation]:
     """
     operations: list[Operation] = [CreateNamespace(node.name) for node in plan.nodes]
     operations += [WriteSetting(node.name, key, value) for node in plan.nodes for key, value in node.settings]
-    for step in STEPS.values():
-        operations += step(plan)
+    for step in STEPS:
+        operations += requests_of(plan, step, there)
     return operations
+
+
+def requests_of(plan: Plan, step: str, there: Collection[str] | None = None) -> list[Request]:
+    """Return the operations of one step, of links those for a kernel with the features `there`."""
+    return shaping_operations(plan, there) if step == "shaping" else STEPS[step](plan)
 
 
 def link_operations(plan: Plan) -> list[Request]:

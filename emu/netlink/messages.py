@@ -51,4 +51,3 @@ def number(kind: int, value: int) -> bytes:
 def link(index: int, up: bool = False) -> bytes:
     """Return the fixed part of a message about an interface (ifinfomsg); `up` sets it up."""
     return LINK.pack(0, 0, index, up, up)
-

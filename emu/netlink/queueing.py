@@ -16,6 +16,7 @@ from ..plan import NodePlan, Plan
 from ..shaping import Shaping, needs
 from ..shaping.model import DEFAULT_MTU, limit_in
 from ..shaping.possible import possible
+from ..shaping.units import LARGEST_RATE
 from .disciplines import Netem, Pace, Tbf, Waiting, waiting_for
 from .features import Need
 from .filtering import loss_operations
@@ -34,6 +35,8 @@ PACE, WAY, BUCKET, QUEUE = 1, 2, 3, 4
 _ON_THE_WAY = 1_000_000
 #: For how long a late timer costs no bandwidth, in seconds: what the bucket holds.
 _SLACK = 0.004
+#: A bucket through which packets pass at once.
+_OPEN = 1 << 20
 #: Where the kernel's own queue disciplines have no say.
 _FIFO = ("fifo", "pfifo")
 
@@ -254,6 +257,30 @@ def changes(place: Place, old: Shaping | None, new: Shaping | None, netem: bool 
         SetDiscipline(node, name, index, _again(layer), replace=True)
         for major, layer in sorted(after.items()) if layer != before.get(major)
     ]  # fmt: skip
+    return found
+
+
+def idle_layers(place: Place, old: Shaping | None, new: Shaping | None, netem: bool = True) -> list[Request]:
+    """Return what makes the queue disciplines of a direction do nothing, whose packets then leave at once.
+
+    They stay: what removes them drops the packets in them. `new` shapes nothing; an MTU it may have.
+    """
+    node, name, index = place.node, place.name, place.index
+    found: list[Request] = []
+    mtu = (new and new.mtu) or DEFAULT_MTU
+    if mtu != ((old and old.mtu) or DEFAULT_MTU):
+        found.append(SetLimits(node, name, index, mtu, None))
+    for layer in layers_of(old, netem):
+        one: Discipline = layer.discipline
+        if isinstance(one, Pace):
+            one = Pace(None, _ON_THE_WAY, again=True)
+        elif isinstance(one, Netem):
+            one = Netem(Shaping(), _ON_THE_WAY, one.first, again=True)
+        elif isinstance(one, Tbf):
+            one = Tbf(LARGEST_RATE, _OPEN, one.limit)
+        else:
+            continue
+        found.append(SetDiscipline(node, name, index, dataclasses.replace(layer, discipline=one), True))
     return found
 
 

@@ -15,6 +15,7 @@ from .messages import (
     DELLINK,
     DELROUTE,
     FAMILY,
+    LINK,
     NEWADDR,
     NEWLINK,
     NEWROUTE,
@@ -30,7 +31,8 @@ from .messages import (
 from .operations import TREE, Request
 from .present import METRIC, Hop
 
-# include/uapi/linux/rtnetlink.h and if_addr.h
+# include/uapi/linux/rtnetlink.h, if_addr.h and if.h
+_UP = 1
 _DST, _OIF, _GATEWAY, _PRIORITY, _MULTIPATH = 1, 4, 5, 6, 9
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _LINKINFO, _INFO_KIND, _INFO_DATA = 18, 1, 2
@@ -136,6 +138,20 @@ class DeleteLink(_Single):
 
     def _message(self) -> tuple[int, int, bytes]:
         return DELLINK, 0, link(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class SetDown(_Single):
+    """Set an interface down: what waits in its queue is dropped, and its link carries nothing."""
+
+    name: str
+    index: int
+
+    def commands(self) -> tuple[str, ...]:
+        return self._ip(f"link set {self.name} down")
+
+    def _message(self) -> tuple[int, int, bytes]:
+        return NEWLINK, 0, LINK.pack(0, 0, self.index, 0, _UP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def possible(shaping: Shaping | None, there: Collection[str]) -> Shaping | None:
 
 
 def rate_by_netem(shaping: Shaping) -> bool:
-    """Tell whether netem can keep a direction's rate: packets leave its queue in the order of their coming."""
+    """Tell whether netem can keep a direction's rate: packets leave its queue in order."""
     return (shaping.queue is None or shaping.queue.kind in PLAIN) and not shaping.duplicate
 
 

@@ -75,7 +75,7 @@ _NETEM = ("delay", "jitter", "loss", "duplicate", "corrupt", "reorder", "slot")
 
 
 def needs(shaping: Shaping) -> list[tuple[str, str, str | None]]:
-    """Return what the kernel has to have: a feature as in `emu.netlink.features`, for what, and what does, too.
+    """Return what the kernel has to have: a feature of `emu.netlink.features`, for what, and what does, too.
 
     A rate with a plain queue is kept by netem, or by tbf where a kernel lacks netem.
     """

@@ -1,0 +1,186 @@
+"""Changing what a running link does: first in the plan that all share, then in the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import EmuError, PrivilegeError
+from ..kernel_parts import read_kernel
+from ..netlink.counters import encode_queue_query, read_queue_counts
+from ..netlink.delivery import Batch, exchange, send
+from ..netlink.features import find_features, unsupported
+from ..netlink.filtering import DropAtRandom
+from ..netlink.queueing import (
+    Place,
+    RemoveDiscipline,
+    SetLimits,
+    beside_shaped,
+    changes,
+    idle_layers,
+    needs_at,
+    queued,
+)
+from ..shaping.possible import plain_loss, possible
+
+if TYPE_CHECKING:
+    from ..connection import Sandbox
+    from ..netlink.operations import Request
+    from ..plan import InterfacePlan, Plan
+    from ..shaping import Shaping
+    from ..sharing import End, Shared
+
+#: How often to begin anew when others change the network meanwhile.
+_ATTEMPTS = 20
+#: Features that shape links; the others make them.
+_SHAPING = (
+    "netem", "tbf", "fq", "fq_codel", "codel", "pie", "red", "sfq", "cake", "numgen",
+)  # fmt: skip
+#: What the kernel takes for no limit to the segments of a packet (GSO_MAX_SEGS in include/linux/netdevice.h).
+_MOST_SEGMENTS = 65535
+#: The features of each sandbox's kernel, found out once.
+_features: weakref.WeakKeyDictionary[Sandbox, frozenset[str]] = weakref.WeakKeyDictionary()
+
+Shapings = Mapping["End", "Shaping | None"]
+
+
+def change_shapings(shared: Shared, attempt: str, make: Callable[[Plan], Shapings]) -> bool:
+    """Change what some interfaces do to the packets that leave through them, and return whether any did.
+
+    Packets in their queues stay there. What only makes sense on a kernel that lacks something is refused,
+    unless the network is built without such things.
+
+    Args:
+        shared: the network's plan.
+        attempt: what is being done, for errors.
+        make: returns what the interfaces are to do, of the plan as it is now.
+
+    Raises:
+        PrivilegeError: the kernel lacks what is new.
+        EmuError: `make` raised it, the kernel refused something, or others keep changing the network.
+    """
+    for _ in range(_ATTEMPTS):
+        old = shared.plan
+        ends = _ends(old, wanted := make(old))
+        new = {end: one for end, one in wanted.items() if one != ends[end].shaping}
+        if not new:
+            return False
+        there = _check(shared, ends, new)
+        if shared.amend_plan(new):
+            try:
+                send(shared.sandbox, list(_requests(shared, old, ends, new, there)), {})
+                _tidy(shared, ends, new, there)
+            except BaseException:
+                with contextlib.suppress(EmuError, OSError):
+                    shared.amend_plan({end: ends[end].shaping for end in new})
+                raise
+            return True
+        shared.refresh()
+    raise EmuError(f"{attempt}: others change the network at the same time; try again")
+
+
+def features_of(sandbox: Sandbox) -> frozenset[str]:
+    """Return what a network's kernel can do to shape links; tried at the first call."""
+    if sandbox not in _features:
+        _features[sandbox] = find_features(sandbox, _SHAPING)
+    return _features[sandbox]
+
+
+def _ends(plan: Plan, wanted: Shapings) -> dict[End, InterfacePlan]:
+    """Return the interfaces of which something is wanted, and those at the other ends."""
+    nodes = {node for node, _ in wanted}
+    found = {
+        (node.name, one.name): one for node in plan.nodes if node.name in nodes for one in node.interfaces
+    }  # fmt: skip
+    peers = {found[end].peer for end in wanted} - found.keys()
+    beyond = {node for node, _ in peers}
+    return found | {
+        (node.name, one.name): one for node in plan.nodes if node.name in beyond for one in node.interfaces
+    }  # fmt: skip
+
+
+def _check(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings) -> frozenset[str]:
+    """Return what the kernel can do; PrivilegeError when something that is new needs more than that."""
+    there = features_of(shared.sandbox)
+    known = {(one.feature, one.purpose) for end in new for one in needs_at(*end, ends[end].shaping)}
+    needs = [
+        one for end, shaping in new.items() for one in needs_at(*end, shaping)
+        if (one.feature, one.purpose) not in known
+    ]  # fmt: skip
+    if all(one.feature in there or one.otherwise in there for one in needs) or shared.plan.optional_shaping:
+        return there
+    raise PrivilegeError("; ".join(unsupported(needs, there, read_kernel())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What one direction did and is to do, as far as the kernel can, and whether with netem."""
+
+    place: Place
+    old: Shaping | None
+    new: Shaping | None
+    netem: bool
+
+
+def _changes(
+    ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]
+) -> Iterator[tuple[_Change, InterfacePlan]]:  # fmt: skip
+    for end, shaping in new.items():
+        one = ends[end]
+        place = Place(*end, one.index)
+        yield _Change(place, possible(one.shaping, there), possible(shaping, there), "netem" in there), one
+
+
+def _requests(
+    shared: Shared, old: Plan, ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]
+) -> Iterator[Request]:
+    """Yield what makes the kernel do what is new."""
+    all_changes = list(_changes(ends, new, there))
+    if any(_shapes(change.new) != _shapes(change.old) for change, _ in all_changes):
+        yield from _segment_limits(old, shared.plan)
+    for change, one in all_changes:
+        before, after = queued(change.old, change.netem), queued(change.new, change.netem)
+        if _shapes(after) and not _shapes(before):
+            yield from _leftovers(shared.sandbox, change.place)
+        if _shapes(before) and not _shapes(after):
+            yield from idle_layers(change.place, before, after, change.netem)
+        else:
+            yield from changes(change.place, before, after, change.netem)
+        if not change.netem and (share := plain_loss(change.new)) != plain_loss(change.old):
+            yield DropAtRandom(*one.peer, ends[one.peer].index, share or 0.0)
+
+
+def _shapes(shaping: Shaping | None) -> bool:
+    return shaping is not None and shaping.shapes
+
+
+def _segment_limits(old: Plan, new: Plan) -> Iterator[Request]:
+    """Yield what makes TCP hand over single segments where a link is shaped now, and many where none is."""
+    before, after = beside_shaped(old), beside_shaped(new)
+    for node in new.nodes:
+        if (node.name in before) != (node.name in after):
+            segments = 1 if node.name in after else _MOST_SEGMENTS
+            for one in node.interfaces:
+                yield SetLimits(node.name, one.name, one.index, None, segments)
+
+
+def _tidy(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]) -> None:
+    """Take queue disciplines away that have nothing to do any more, and nothing in them."""
+    for change, _ in _changes(ends, new, there):
+        before, after = queued(change.old, change.netem), queued(change.new, change.netem)
+        if _shapes(before) and not _shapes(after):
+            send(shared.sandbox, list(_leftovers(shared.sandbox, change.place)), {})
+
+
+def _leftovers(sandbox: Sandbox, place: Place) -> Iterator[Request]:
+    """Yield what takes away queue disciplines that an interface has, if they hold no packets."""
+    query = Batch(place.node, encode_queue_query(1), 1)
+    for answer in exchange(sandbox, [query], lambda _: None):
+        found = read_queue_counts(answer.data).get(place.index, [])
+        if not any(one.waiting for one in found):
+            for one in found:
+                if one.is_root and one.handle:
+                    yield RemoveDiscipline(place.node, place.name, place.index, one.handle >> 16, 0)

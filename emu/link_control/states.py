@@ -1,0 +1,65 @@
+"""Links that carry nothing for a while: their interfaces set down and up, and what the kernel forgot then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..netlink.delivery import send
+from ..netlink.operations import SetUp
+from ..netlink.present import read_states
+from ..netlink.readiness import await_interfaces
+from ..netlink.removals import SetDown
+from ..reroute import difference
+
+if TYPE_CHECKING:
+    from ..plan import InterfacePlan, NodePlan
+    from ..sharing import End, Shared
+
+#: How long a link may take until it carries packets, in seconds.
+_READY = 2.0
+
+
+def set_down(shared: Shared, ends: Iterable[End]) -> None:
+    """Set interfaces down. Packets in their queues are lost, and routes through them until they are up.
+
+    Raises:
+        KernelError: the kernel refused, as for an interface that is gone.
+    """
+    send(shared.sandbox, [SetDown(node.name, one.name, one.index) for node, one in _found(shared, ends)], {})
+
+
+def set_up(shared: Shared, ends: Iterable[End]) -> None:
+    """Set interfaces up, and give them back the IPv6 addresses and the routes that they lost.
+
+    Raises:
+        KernelError: the kernel refused, as for an interface that is gone.
+    """
+    found = _found(shared, ends)
+    send(shared.sandbox, [SetUp(node.name, one.name, one.index) for node, one in found], {})
+    restore(shared, found)
+
+
+def restore(shared: Shared, found: Iterable[tuple[NodePlan, InterfacePlan]]) -> None:
+    """Wait until interfaces are in service, and give their nodes the plan's routes and addresses again."""
+    nodes = {node.name: node for node, _ in found}
+    late: dict[str, list[int]] = {}
+    for node, one in found:
+        late.setdefault(node.name, []).append(one.index)
+    await_interfaces(shared.sandbox, late, time.monotonic() + _READY)
+    states = read_states(shared.sandbox, list(nodes), shared.plan.families)
+    lost = [
+        operation
+        for name, node in nodes.items()
+        for operation in difference(node, node.routes, node.routes, states[name])
+    ]
+    send(shared.sandbox, lost, {})
+
+
+def _found(shared: Shared, ends: Iterable[End]) -> list[tuple[NodePlan, InterfacePlan]]:
+    wanted = set(ends)
+    return [
+        (node, one)
+        for node in shared.plan.nodes for one in node.interfaces if (node.name, one.name) in wanted
+    ]  # fmt: skip

@@ -1,0 +1,86 @@
+"""What a link does after some of its attributes are set anew. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import shown, suggestion
+from .attributes import PARSERS
+from .links import shapings_of
+from .model import Shaping
+
+#: Words for an attribute that a link shall not have any more.
+NOTHING = ("", "none")
+_EMPTY = Shaping()
+
+
+def set_attributes(
+    old: tuple[Shaping | None, Shaping | None],
+    given: Mapping[str, Any],
+    ends: tuple[str, str],
+    *,
+    source: str | None = None,
+    customer: int | None = None,
+    families: Sequence[int] = (),
+) -> tuple[Shaping | None, Shaping | None]:
+    """Return what leaves the first and the second end of a link once some attributes are set.
+
+    Args:
+        old: what leaves them so far.
+        given: attributes as on the edge of a graph; one that is None, "" or "none" is taken away. A profile
+            takes the place of all that was there.
+        ends: the nodes' names.
+        source: the end whose direction alone is meant; None is both.
+        customer: the end from which a profile's direction `up` leaves.
+        families: the network's address families.
+
+    Raises:
+        ValueError: an attribute is unknown or has a fault, or they contradict each other.
+    """
+    if source is not None and source not in ends:
+        raise ValueError(f"{shown(source)} is no end of it; the ends are {ends[0]} and {ends[1]}")
+    ways: list[dict[str, Any]] = [_values(one) for one in old]
+    for end, name in enumerate(ends):
+        mine = _of_end(given, name, ends)
+        if source in (None, name):
+            if mine.get("profile") not in (None, *NOTHING):
+                ways[end] = {}
+            for key, value in mine.items():
+                _set(ways[end], key, value)
+    if source is not None and ways[0].get("mtu") != ways[1].get("mtu"):
+        raise ValueError("mtu: both ends have the same, set it without a direction")
+    return shapings_of((ways[0], ways[1]), ends, customer, {}, families)
+
+
+def _values(shaping: Shaping | None) -> dict[str, Any]:
+    """Return the parsed attributes that give a shaping."""
+    if shaping is None:
+        return {}
+    values = {field.name: getattr(shaping, field.name) for field in dataclasses.fields(shaping)}
+    return {name: value for name, value in values.items() if value != getattr(_EMPTY, name)}
+
+
+def _of_end(given: Mapping[str, Any], name: str, ends: tuple[str, str]) -> dict[str, Any]:
+    """Return what is given for the direction that leaves one end: a mapping of the ends has one for each."""
+    found = {}
+    for key, value in given.items():
+        if not isinstance(value, Mapping):
+            found[key] = value
+            continue
+        if stranger := next((one for one in value if one not in ends), None):
+            raise ValueError(f"{key} names {shown(stranger)}, which is not an end of it")
+        if name in value:
+            found[key] = value[name]
+    return found
+
+
+def _set(way: dict[str, Any], key: str, value: Any) -> None:
+    if key not in PARSERS:
+        hint = suggestion(key, PARSERS) or f"; known are {', '.join(PARSERS)}"
+        raise ValueError(f"links have no {shown(key)}{hint}")
+    if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
+        way.pop(key, None)
+    else:
+        way[key] = PARSERS[key](value)
