@@ -68,9 +68,7 @@ def route_command(plan: Plan, name: str) -> str:
 
 def link_command(plan: Plan, name: str) -> str:
     second = plan.node(name).interfaces[1]
-    peer = next(one for one in plan.node(second.peer[0]).interfaces if one.name == second.peer[1])
-    ends = [f"{one.name} address {one.mac}" for one in (second, peer)]
-    return f"ip link add {ends[0]} type veth peer name {ends[1]}"
+    return f"ip link add {second.name} type veth peer name {second.peer[1]}"
 
 
 FIRST, MIDDLE, LAST = "R0", f"R{ROUTERS // 2}", f"R{ROUTERS - 1}"
