@@ -22,7 +22,7 @@ from ..errors import EmuError, UsageError
 from ..plan import Plan
 from . import pcapng
 from .filters import compile_filter
-from .opening import Header, open_file, open_point, size_of_rings, write_header
+from .opening import Header, open_file, open_points, size_of_rings, write_header
 from .packet import Packet
 from .points import points_for
 
@@ -94,10 +94,9 @@ class Capture:
             with control:
                 self._process = _start_worker(control)
             header = Header(filter)
-            for point in points:
-                sock, facts = open_point(sandbox, point, buffer or size_of_rings(len(points)), code, header)
-                with sock:
-                    self._send(facts, sock.fileno())
+            size = buffer or size_of_rings(len(points))
+            for sock, facts in open_points(sandbox, points, size, code, header):
+                self._send(facts, sock.fileno())
             self._begin_file(path, plan, header, sandbox.pidfd)
         except BaseException:
             self._let_go()

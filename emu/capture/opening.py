@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import platform
 import socket
 import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,8 @@ from .points import Point
 
 #: How much memory the rings of one capture have, and one ring at least and at most, in bytes.
 _ALL_RINGS, _LEAST, _MOST = 1 << 27, 1 << 19, 1 << 25
+#: How many sockets are opened at the same time: this process may be allowed few open files.
+_AT_ONCE = 64
 
 
 @dataclass
@@ -41,33 +45,57 @@ def size_of_rings(points: int) -> int:
     return max(_LEAST, min(_MOST, _ALL_RINGS // max(1, points)))
 
 
-def open_point(
-    sandbox: Sandbox, point: Point, size: int, code: bytes, header: Header
-) -> tuple[socket.socket, dict[str, Any]]:
-    """Return a packet socket at which packets arrive from now on, and what the worker is to know of it.
+def open_points(
+    sandbox: Sandbox, points: Sequence[Point], size: int, code: bytes, header: Header
+) -> Iterator[tuple[socket.socket, dict[str, Any]]]:
+    """Yield a packet socket per point, and what the worker is to know of it; it is closed after that.
+
+    Packets arrive at it from now on.
 
     Raises:
         KernelError: the kernel refused it.
         UsageError: the node has no such interface.
     """
-    node = point.node.name
+    for first in range(0, len(points), _AT_ONCE):
+        with contextlib.ExitStack() as stack:
+            opened = []
+            for point in points[first : first + _AT_ONCE]:
+                sock = stack.enter_context(_open_socket(sandbox, point.node.name))
+                opened.append((sock, _facts(sock, point, size, header)))
+            _begin_all(opened, size, code)
+            yield from opened
+
+
+def _open_socket(sandbox: Sandbox, node: str) -> socket.socket:
     try:
         frame = sandbox.ask("socket", node=node, family=socket.AF_PACKET, kind=socket.SOCK_RAW, protocol=0)
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=frame.fds[0])
     except OSError as error:
         raise KernelError("capture: socket()", node, error.errno or 0, error.strerror or "") from error
-    try:
-        return sock, _prepared(sock, point, size, code, header)
-    except OSError as error:
-        sock.close()
-        raise KernelError("capture: packet ring", node, error.errno or 0) from error
-    except BaseException:
-        sock.close()
-        raise
+    return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=frame.fds[0])
 
 
-def _prepared(sock: socket.socket, point: Point, size: int, code: bytes, header: Header) -> dict[str, Any]:
-    ring.prepare(sock, size, code)
+def _begin_all(opened: list[tuple[socket.socket, dict[str, Any]]], size: int, code: bytes) -> None:
+    """Let packets arrive: at all sockets at the same time, as the kernel waits for milliseconds at each."""
+
+    def begin(one: tuple[socket.socket, dict[str, Any]]) -> None:
+        sock, facts = one
+        try:
+            ring.prepare(sock, size, code)
+            ring.begin(sock, facts["interfaces"][0][0] if facts["bound"] else 0)
+        except OSError as error:
+            operation = f"capture with a buffer of {size:,} bytes"
+            raise KernelError(operation, facts["node"], error.errno or 0) from error
+
+    if len(opened) == 1:
+        begin(opened[0])
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(opened)) as pool:
+        list(pool.map(begin, opened))
+
+
+def _facts(sock: socket.socket, point: Point, size: int, header: Header) -> dict[str, Any]:
     known: list[tuple[int, int]] = []
     for one in point.node.interfaces:
         if point.everything or one.name in point.planned:
@@ -77,7 +105,6 @@ def _prepared(sock: socket.socket, point: Point, size: int, code: bytes, header:
     known += [(index, header.add(f"{point.node.name}:{name}", "")) for name, index in named.items()]
     chosen = [*point.planned, *point.named]
     single = len(chosen) == 1 and not point.everything
-    ring.begin(sock, known[0][0] if single else 0)
     ignored = [_index_of(sock, point.node, BRIDGE)] if point.node.kind is Kind.SWITCH else []
     return {
         "node": point.node.name, "bound": chosen[0] if single else "", "size": size, "all": point.everything,

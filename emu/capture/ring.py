@@ -37,6 +37,8 @@ _FRAME = 1 << 11
 #: How long the kernel keeps a block that is not full, in milliseconds; it may be twice as long.
 RETIRE = 20
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
 #: Takes a packet: stamp in ns, interface's index, sll_pkttype, ARP hardware type, data, length.
 Taker = Callable[[int, int, int, int, bytes, int], object]
 
@@ -58,7 +60,9 @@ def prepare(sock: socket.socket, size: int, code: bytes) -> None:
     sock.setsockopt(_SOL_PACKET, _PACKET_VERSION, _TPACKET_V3)
     block, count = _shape(size)
     request = (block, count, _FRAME, block * count // _FRAME, RETIRE, 0, 0)
-    sock.setsockopt(_SOL_PACKET, _PACKET_RX_RING, struct.pack("=7I", *request))
+    form = struct.pack("=7I", *request)
+    # Unlike Python's own, this lets other threads go on while the kernel waits for its readers.
+    _checked(_libc.setsockopt(sock.fileno(), _SOL_PACKET, _PACKET_RX_RING, form, len(form)))
 
 
 def _shape(size: int) -> tuple[int, int]:
@@ -73,7 +77,11 @@ def begin(sock: socket.socket, index: int) -> None:
     """Let packets of an interface, or with index 0 of all of the node, arrive."""
     # Python's own `bind` takes an interface's name, and 0 has none. This is a struct sockaddr_ll.
     address = struct.pack("=H2si12x", socket.AF_PACKET, struct.pack("!H", _ETH_P_ALL), index)
-    if ctypes.CDLL(None, use_errno=True).bind(sock.fileno(), address, len(address)):
+    _checked(_libc.bind(sock.fileno(), address, len(address)))
+
+
+def _checked(status: int) -> None:
+    if status:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
@@ -156,11 +164,6 @@ class Ring:
         """Return how many packets found no room since the last time."""
         _, drops, _ = struct.unpack("=3I", self.sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 12))
         return int(drops)
-
-    def close(self) -> None:
-        """Let go of the socket and its memory."""
-        self._memory.close()
-        self.sock.close()
 
 
 #: ARP hardware types (include/uapi/linux/if_arp.h) of interfaces whose frames begin as Ethernet's: those of

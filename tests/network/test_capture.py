@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 from pcapng import FileScanner, blocks
 
@@ -167,6 +168,17 @@ def test_loopback_packets_are_there_once(network: emu.Network) -> None:
     with network.capture("HOST1:lo", filter="icmp") as capture:
         network["HOST1"].run(["ping", "-c", "1", "127.0.0.1"], capture_output=True, check=True)
     assert [(one.interface, one.protocol) for one in capture] == [("HOST1:lo", "icmp")] * 2
+
+
+def test_switches_show_a_packet_as_it_comes_and_as_it_goes() -> None:
+    graph = nx.Graph([("A", "S"), ("S", "a-host-with-a-long-name")])
+    graph.nodes["S"]["kind"] = "switch"
+    with emu.Network(graph, families=(4,)) as net, net.capture(filter="arp") as capture:
+        net["A"].run(["ping", "-c", "1", "a-host-with-a-long-name"], capture_output=True, check=True)
+    request = [(one.interface, one.outgoing) for one in capture][:4]
+    assert request == [
+        ("A-veth0", True), ("S-veth0", False), ("S-veth1", True), ("a-host-with-a-long-name-veth0", False),
+    ]  # fmt: skip
 
 
 def test_vlan_tags_are_there(network: emu.Network) -> None:
