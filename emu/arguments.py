@@ -63,6 +63,22 @@ def takes_topology(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def takes_lines(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that opens a prompt the options for lines that run instead of what a person types.
+
+    The function gets them as `lines`, `keep_going` and `echo`.
+    """
+    for option in (
+        click.option("-x", "--echo", is_flag=True, help="Show each line before it runs."),
+        click.option("-k", "--keep-going", is_flag=True, help="Go on after a line that failed."),
+        click.option(
+            "-c", "lines", multiple=True, metavar="LINE", help="Run this line instead of the prompt."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def _graph(
     topology: str, settings: tuple[str, ...], with_hosts: bool, attributes: dict[str, Any]
 ) -> nx.Graph:  # fmt: skip

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import click
 
 import emu
+from emu.arguments import takes_lines
 
 
 @click.command(short_help="Open a prompt on a running network.")
 @click.argument("name")
-@click.option("-c", "lines", multiple=True, metavar="LINE", help="Run this line instead of the prompt.")
-def attach(name: str, lines: tuple[str, ...]) -> int:
+@takes_lines
+def attach(name: str, **lines: Any) -> int:
     """Open one more prompt on a running network; leaving it does not end the network.
+
+    With -c, or with lines on standard input, those are run instead, as with 'emu run'.
 
     \b
     emu attach two_segment
@@ -23,7 +27,7 @@ def attach(name: str, lines: tuple[str, ...]) -> int:
     from emu.prompt.reader import converse
 
     with Network.attach(name) as network:
-        return converse(network, lines)
+        return converse(network, **lines)
 
 
 @click.command(

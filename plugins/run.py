@@ -44,8 +44,8 @@ def run(
     from emu.progress import Progress
     from emu.progress_bar import profile_lines, shown
     from emu.prompt.reader import converse, print_notes
-    from emu.prompt.windows import open_windows, prepare_windows
     from emu.prompt.session import print_error
+    from emu.prompt.windows import open_windows, prepare_windows
 
     progress = Progress()
     with shown(progress):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -22,25 +23,34 @@ if TYPE_CHECKING:
     from ..plan import Plan
 
 
-def converse(network: Network, lines: Sequence[str] = ()) -> int:
+def converse(
+    network: Network, lines: Sequence[str] = (), *, keep_going: bool = False, echo: bool = False
+) -> int:
     """Run lines on a network: the given ones, else those of standard input, else a person's.
+
+    Args:
+        network: the network.
+        lines: what to run instead of asking.
+        keep_going: whether lines that are not typed go on after one that failed.
+        echo: whether each of them is shown before it runs.
 
     Returns:
         The status of the first line that failed; 0 after a conversation with a person.
     """
     session = Session(network, network.plugins)
+    session.stops, session.echoes = not keep_going, echo
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)  # from now on Ctrl-C ends a line only
     try:
         if lines:
             _watch_daemons(session)
-            return session.run_lines(lines)
+            return session.run_lines(lines, "-c" if len(lines) > 1 else "")
         if has_terminal():
             return talk(session)
         # Programs must not read the lines that are meant for us.
         session.jobs.stdin = subprocess.DEVNULL
         _watch_daemons(session)
-        return session.run_lines(sys.stdin or ())
+        return session.run_lines(sys.stdin or (), _input_name())
     except Leave as leave:
         return leave.status
     finally:
@@ -51,6 +61,16 @@ def _watch_daemons(session: Session) -> None:
     """Tell of daemons that end, if there are any, where lines come from a script."""
     if any(node.plan.inside is not None and node.plan.inside.run for node in session.network):
         session.jobs.watch()
+
+
+def _input_name() -> str:
+    """Return what errors call standard input: the file that it is, where it is one."""
+    with contextlib.suppress(OSError):
+        path = os.readlink("/proc/self/fd/0")
+        if os.path.isfile(path):
+            near = os.path.relpath(path)
+            return path if near.startswith(os.pardir) else near
+    return "<stdin>"
 
 
 def print_notes(plan: Plan) -> None:
@@ -65,9 +85,10 @@ def talk(session: Session) -> int:
     network = session.network
     print(f"{network.name}: {len(network)} nodes. 'help' lists the commands, Ctrl-D leaves.")
     for node in network:
-        if node.name in session.plugins.commands:
-            way = f"'emu exec {network.name} {node.name} COMMAND…' in another terminal"
-            print_error(f"node {node.name} has the name of a command; {way} runs programs in it")
+        if session.is_command(node.name):
+            way = f"'in {node.name} COMMAND…' runs programs in it"
+            print_error(f"node {node.name} has the name of a command; {way}")
+    session.stops = False  # as a shell that a person types at
     session.jobs.watch()
     for line in _typed_lines(session):
         session.jobs.hold()
@@ -130,16 +151,24 @@ def _prompt_session(session: Session) -> PromptSession[str]:
     history: History
     try:
         path = history_path()
+        if path is None:
+            raise FileNotFoundError  # nobody wants one
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         history = FileHistory(str(path))
-    except OSError:  # no home, or one that cannot be written
+    except OSError:  # also where there is no home, or one that cannot be written
         history = InMemoryHistory()
     return PromptSession(history=history, completer=LineCompleter(session), complete_while_typing=False)
 
 
-def history_path() -> Path:
-    """Return where the prompt's history is kept (XDG Base Directory Specification)."""
+def history_path() -> Path | None:
+    """Return where the prompt's history is kept (XDG Base Directory Specification); None: nowhere.
+
+    The environment variable EMU_HISTORY names another file, or none where it is empty.
+    """
+    chosen = os.environ.get("EMU_HISTORY")
+    if chosen is not None:
+        return Path(chosen).expanduser() if chosen else None
     state = os.environ.get("XDG_STATE_HOME", "")
     base = Path(state) if os.path.isabs(state) else Path(os.path.expanduser("~"), ".local", "state")
     return base / "emu" / "history"

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import click
 from ..errors import EmuError, NotRunning, UsageError, shown, suggestion
 from ..network import Network
 from ..node import Node
+from .choosing import expanded, is_pattern, names_matching
 from .jobs import Jobs
 
 if TYPE_CHECKING:
@@ -37,35 +38,67 @@ class Session:
     def __init__(self, network: Network, plugins: PluginManager) -> None:
         self.network, self.plugins = network, plugins
         self.jobs = Jobs(network)
+        #: Whether lines that are not typed stop at one that fails, and whether each is shown before it runs.
+        self.stops, self.echoes = True, False
         self._reading: list[Path] = []
+        #: Where the line that runs comes from, as errors tell it, and whether they have told of this line.
+        self._place, self._told = "", False
         #: What is called when the session ends.
         self.ending = contextlib.ExitStack()
 
     def words(self) -> list[str]:
-        """Return what a line may begin with."""
-        return [*self.plugins.commands, *(node.name for node in self.network)]
+        """Return what a line may begin with, without the words that `help` does not list."""
+        commands = self.plugins.commands
+        return [
+            *(name for name in commands if not commands[name].hidden), *(node.name for node in self.network)
+        ]  # fmt: skip
 
     def nodes(self, names: Iterable[str]) -> list[Node]:
-        """Return the nodes of these names, or all when there are none."""
-        return [self.network[name] for name in names] or list(self.network)
+        """Return the nodes of these names and patterns, or all when there are none."""
+        return [self.network[name] for name in expanded(self.network, names)] or list(self.network)
 
-    def run_lines(self, lines: Iterable[str]) -> int:
-        """Run lines one after the other, up to one that Ctrl-C ended.
+    def run_lines(self, lines: Iterable[str], source: str = "") -> int:
+        """Run lines one after the other, up to one that fails or, where not `stops`, that Ctrl-C ended.
+
+        Args:
+            lines: the lines.
+            source: where they come from: errors, and a line on each failure, name it and the line's number.
 
         Returns:
             The status of the first that failed, or 0.
         """
         first_failure = 0
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             try:
-                status = self.run_line(line)
+                with self._at(f"{source}:{number}: " if source else self._place):
+                    status = self._run_of_script(line, bool(source))
             except Leave as leave:
                 leave.status = leave.status or first_failure
                 raise
             first_failure = first_failure or status
-            if status == INTERRUPTED:
+            if status == INTERRUPTED or (status and self.stops):
                 break
         return first_failure
+
+    @contextlib.contextmanager
+    def _at(self, place: str) -> Iterator[None]:
+        before, self._place = self._place, place
+        try:
+            yield
+        finally:
+            self._place = before
+
+    def _run_of_script(self, line: str, tells: bool) -> int:
+        """Run a line that nobody typed; `tells` of one that failed without a word of ours."""
+        if self.echoes and line.strip():
+            sys.stdout.flush()
+            sys.stderr.write(f"+ {line.strip()}\n")
+            sys.stderr.flush()
+        self._told = False
+        status = self.run_line(line)
+        if status and tells and not self._told:
+            self._fail(f"status {status}: {line.strip()}", status)
+        return status
 
     def run_line(self, line: str) -> int:
         """Run one line and return its exit status; an expected failure is a line on standard error.
@@ -76,19 +109,21 @@ class Session:
         try:
             return self._run(line.strip())
         except EmuError as error:
-            print_error(str(error))
-            return error.exit_status
+            return self._fail(str(error), error.exit_status)
         except click.ClickException as error:
-            print_error(error.format_message())
-            return error.exit_code
+            return self._fail(error.format_message(), error.exit_code)
         except click.Abort:
-            return 130
+            return INTERRUPTED
         except RecursionError:  # 'time time time ...'
-            print_error("run a line: it has lines in lines in lines, too many to follow")
-            return 2
+            return self._fail("run a line: it has lines in lines in lines, too many to follow", 2)
         except OSError as error:
-            print_error(f"{line.strip()}: {error.strerror or error}")
-            return 1
+            return self._fail(f"{line.strip()}: {error.strerror or error}", 1)
+
+    def _fail(self, text: str, status: int) -> int:
+        """Print why a line failed, and where it stands; return its status."""
+        self._told = True
+        print_error(f"{self._place}{text}")
+        return status
 
     def run_file(self, path: Path, lines: Iterable[str]) -> int:
         """Run the lines of a file; one that reads itself, by whatever way, is refused."""
@@ -97,7 +132,7 @@ class Session:
             raise UsageError(f"read {path}: it is being read already")
         self._reading.append(real)
         try:
-            return self.run_lines(lines)
+            return self.run_lines(lines, str(path))
         finally:
             self._reading.remove(real)
 
@@ -111,16 +146,23 @@ class Session:
             return 0
         if "\0" in line:  # no program and no file can be told of it
             raise UsageError("run a line: it holds a zero byte")
-        word, _, rest = line.partition(" ")
+        word, rest = (*line.split(None, 1), "")[:2]
         with contextlib.suppress(NotRunning):
             self.network.refresh()  # another prompt may have changed it
-        if word in self.plugins.commands:
+        if self.is_command(word):
             return self._run_command(word, rest)
-        if word in self.network:
-            return self._run_in_node(self.network[word], rest.strip())
+        if word in self.network or is_pattern(word) or "," in word:
+            return self.run_in_nodes(word, rest)
         hint = suggestion(word, self.words()) or "; help lists the commands"
-        print_error(f"no command or node {shown(word)}{hint}")
-        return 127
+        return self._fail(f"no command or node {shown(word)}{hint}", 127)
+
+    def is_command(self, word: str) -> bool:
+        """Tell whether a line's first word is a command and no node.
+
+        The commands that `help` lists come first, then the nodes, then other words for commands.
+        """
+        commands = self.plugins.commands
+        return word in commands and not (word in self.network and commands[word].hidden)
 
     def _run_command(self, name: str, rest: str) -> int:
         command = self.plugins.commands[name]
@@ -130,18 +172,28 @@ class Session:
             try:
                 words = shlex.split(rest, comments=True)
             except ValueError as error:
-                print_error(f"{name}: {error}")
-                return 2
+                return self._fail(f"{name}: {error}", 2)
         leaving = contextlib.suppress(click.exceptions.Exit)  # --help leaves while the context is made
         with leaving, command.make_context(name, words, obj=self) as context:
             return int(command.invoke(context) or 0)
         return 0
 
-    def _run_in_node(self, node: Node, command: str) -> int:
+    def run_in_nodes(self, word: str, command: str) -> int:
+        """Run a shell command line in the nodes that a word stands for; return the first failure's status.
+
+        In one node it has the terminal; in several it runs at once, and its output is labelled.
+        """
+        nodes = [self.network[name] for name in names_matching(self.network, word)]
+        command = command.strip()
         if not command:
-            print_error(f"{node.name}: what to run? For example: {node.name} ip address")
-            return 2
-        return self.jobs.run(node, command)
+            raise UsageError(f"{word}: what to run? For example: {word} ip address")
+        in_background = command.endswith("&") and not command.endswith("&&")
+        if len(nodes) == 1 or in_background:
+            statuses = [self.jobs.run(node, command) for node in nodes]
+            return next((status for status in statuses if status), 0)
+        from .several import run_in_several
+
+        return run_in_several(nodes, command)
 
 
 def print_error(text: str) -> None:

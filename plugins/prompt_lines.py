@@ -1,0 +1,105 @@
+"""Commands that run other lines: `for`, `in`, `!`; and `set`, which says what scripts do on a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.prompt.session import Session
+
+#: For commands that take the rest of the line as it was typed.
+_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.command("for", context_settings=_LINE)
+@click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="WORD in VALUE…: LINE")
+@click.pass_obj
+def for_(session: Session, line: tuple[str, ...]) -> int:
+    """Run a line once for each value, one after the other, with {WORD} standing for the value.
+
+    Shell patterns among the values stand for nodes. The status is that of the first time that failed; in a
+    script, or after `set -e`, that is the last.
+
+    \b
+    emu> for n in HOST*: {n} ping -c 1 ROUTER
+    emu> for a in HOST*: for b in HOST* ROUTER: {a} ping -c 1 -W 1 {b}
+    emu> for size in 100 1000: HOST1 ping -c 1 -s {size} HOST2
+    """
+    from emu.errors import UsageError
+    from emu.prompt.choosing import expanded
+
+    head, colon, rest = f"{line[0]} ".partition(": ")
+    word, *values = head.split()
+    if not colon or len(values) < 2 or values[0] != "in" or not word.isidentifier() or not rest.strip():
+        raise UsageError("for: it is written like 'for n in HOST*: {n} ping -c 1 ROUTER'")
+    lines = [rest.replace(f"{{{word}}}", value).strip() for value in expanded(session.network, values[1:])]
+    return session.run_lines(lines)
+
+
+@click.command("in", context_settings=_LINE)
+@click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="NODE COMMAND…")
+@click.pass_obj
+def in_(session: Session, line: tuple[str, ...]) -> int:
+    """Run a shell command line in a node, also in one that has the name of a command.
+
+    Without this word a line that begins with a command is that command, and one that begins with a node's
+    name runs in the node.
+
+    \b
+    emu> in HOST1 hostname
+    """
+    word, _, command = line[0].partition(" ")
+    return session.run_in_nodes(word, command)
+
+
+@click.command("!", context_settings=_LINE)
+@click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="LINE…")
+@click.pass_obj
+def fails(session: Session, line: tuple[str, ...]) -> int:
+    """Run a line that must fail: the status is 0 when it does, and 1 when it does not.
+
+    \b
+    emu> ROUTER ip link set ROUTER-veth1 down
+    emu> ! HOST1 ping -c 1 -W 1 HOST2
+    """
+    return 0 if session.run_line(line[0]) else 1
+
+
+@click.command("set", context_settings=_LINE)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-e|+e|-x|+x]…")
+@click.pass_obj
+def set_(session: Session, words: tuple[str, ...]) -> None:
+    """Say what lines of scripts do: -e stops at the first that fails, +e goes on, -x shows each, +x none.
+
+    They are files that `source` reads, standard input, and the lines of -c. At a terminal it begins with +e,
+    else with -e unless emu was started with --keep-going. Without a word it shows what holds.
+
+    \b
+    emu> set +e
+    emu> set -x
+    """
+    from emu.errors import UsageError
+
+    for word in words:
+        if word[:1] not in ("-", "+") or not word[1:] or not set(word[1:]) <= set("ex"):
+            raise UsageError(f"set {word}: known are -e, +e, -x and +x")
+        if "e" in word:
+            session.stops = word[0] == "-"
+        if "x" in word:
+            session.echoes = word[0] == "-"
+    if not words:
+        click.echo(f"set {'-' if session.stops else '+'}e {'-' if session.echoes else '+'}x")
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the commands."""
+    for command in (for_, in_, fails):
+        command.takes_line = True  # type: ignore[attr-defined]  # see emu.prompt.session
+    for command in (for_, in_, fails, set_):
+        register(command)
