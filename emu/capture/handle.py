@@ -159,7 +159,8 @@ class Capture:
     def begin_end(self) -> None:
         """Tell it to end, and do not wait until it has."""
         if self.packets is None:
-            self._control.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # it has just ended
+                self._control.shutdown(socket.SHUT_WR)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until something happens, at most for `timeout` seconds; tell whether it goes on."""
