@@ -42,7 +42,7 @@ def measure(request: Request) -> Traffic:
     finally:
         server.kill()
         server.close()
-    return _read(request, done.stdout)
+    return read_report(request, done.stdout)
 
 
 def _client_words(request: Request, port: int) -> list[str]:
@@ -79,8 +79,12 @@ def _await_server(request: Request, server: Process) -> None:
         said += piece
 
 
-def _read(request: Request, output: bytes) -> Traffic:
-    """Return what a client's JSON says."""
+def read_report(request: Request, output: bytes) -> Traffic:
+    """Return what a client's JSON says.
+
+    Raises:
+        EmuError: it says what went wrong, or is no JSON.
+    """
     try:
         report: dict[str, Any] = json.loads(output)
     except ValueError:

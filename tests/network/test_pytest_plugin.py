@@ -1,0 +1,241 @@
+"""The pytest plugin, as those who test with it see it: each test runs a pytest of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from .helpers import SOURCE
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the inner pytest load this plugin and no other, wherever emu is installed."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", SOURCE)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
+def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
+    pytester.makepyfile(source)
+    words = (
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        "-p",
+        "emu.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+        *options,
+    )
+    return pytester.run(*words, timeout=60)
+
+
+def test_marker_and_factory_and_what_they_share(pytester: pytest.Pytester) -> None:
+    pytester.makefile(".yaml", lab="nodes: [A, B]\nlinks:\n  - [A, B]\n")
+    done = run(
+        pytester,
+        """
+        import networkx as nx
+        import pytest
+        from emu.topologies.two_segment import two_segment
+
+        seen = []
+
+        @pytest.mark.emu("two_segment", scope="module", network1="10.1.0.0/24")
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_shared(net, number):
+            seen.append(net)
+            assert net is seen[0]
+            assert str(net["HOST1"].addresses[0]) == "10.1.0.1/24"
+
+        @pytest.mark.emu("two_segment", scope="module")
+        def test_another_with_other_parameters(net):
+            assert net is not seen[0]
+            assert net.name != seen[0].name
+
+        @pytest.mark.emu("two_segment")
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_of_ones_own(net, number):
+            assert net not in seen
+            seen.append(net)
+            assert number == 1 or not seen[-2].is_running
+
+        def test_whatever_is_a_network(emu_network):
+            assert emu_network(nx.path_graph(["X", "Y"])).path("X", "Y") == ["X", "Y"]
+            assert len(emu_network(two_segment, network2="10.2.0.0/24")) == 3
+            assert emu_network("lab.yaml")["A"].can_reach("B")
+            assert emu_network("two_segment", scope="module", network1="10.1.0.0/24") is seen[0]
+
+        class TestClass:
+            @pytest.mark.emu("two_segment", scope="class")
+            def test_a(self, net):
+                seen.append(net)
+
+            @pytest.mark.emu("two_segment", scope="class")
+            def test_b(self, net):
+                assert net is seen[-1]
+
+        def test_after_the_class():
+            assert not seen[-1].is_running and seen[0].is_running
+        """,
+        "--strict-markers", "-q",
+    )  # fmt: skip
+    done.assert_outcomes(passed=9)
+
+
+def test_a_failure_shows_the_network(pytester: pytest.Pytester) -> None:
+    done = run(
+        pytester,
+        """
+        import pytest
+        pytestmark = pytest.mark.emu("two_segment", scope="module")
+
+        def test_before(net):
+            net["HOST2"].can_reach("ROUTER")
+
+        def test_after_a_mistake(net):
+            net["ROUTER"].run(["ip", "route", "delete", "198.51.100.0/24"], check=True)
+            assert net["HOST1"].can_reach("HOST2", timeout=0.2)
+
+        def test_path(net):
+            assert net.path("HOST1", "HOST2", timeout=0.2) == ["HOST1", "ROUTER", "HOST2"]
+        """,
+    )
+    done.assert_outcomes(passed=1, failed=2)
+    done.stdout.fnmatch_lines(
+        [
+            "E * <HOST1 cannot reach HOST2 (IPv4: ROUTER says Destination Net Unreachable; *",
+            "*- emu network two_segment -*",
+            "addresses:",
+            "  ROUTER  ROUTER-veth1  up * 198.51.100.254/24",
+            "routes:",
+            "  HOST1   default * 192.0.2.254 * HOST1-veth0",
+            "counters:",
+            "  HOST1-veth0 * ROUTER-veth0 *",
+            "pingall: 2/6 pairs reachable*",
+            "  HOST1 → HOST2: ROUTER says Destination Net Unreachable",
+            "packets: the first * that were kept",
+            "  * ROUTER-veth0 in  icmp 192.0.2.1 > 198.51.100.1, *",
+        ]
+    )
+    done.stdout.fnmatch_lines(["E *Right contains one more item: 'HOST2'", "E *['HOST1', 'ROUTER']*"])
+    # Packets of tests before this one are not shown.
+    done.stdout.no_fnmatch_line("*icmp 198.51.100.1 > 192.0.2.254*")
+
+
+def test_packets_are_not_kept_where_they_are_not_wanted(pytester: pytest.Pytester) -> None:
+    done = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.emu("two_segment")
+        def test(net):
+            net.ping_all()
+            net.close()
+            assert False
+        """,
+        "--emu-capture=0",
+    )
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["no more can be told: *is not running*"])
+    done.stdout.no_fnmatch_line("packets: *")
+
+
+def test_mistakes_are_one_line(pytester: pytest.Pytester) -> None:
+    done = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.emu("two_segmen")
+        def test_name(net): pass
+
+        @pytest.mark.emu("two_segment", netwerk1="10.0.0.0/24")
+        def test_parameter(net): pass
+
+        @pytest.mark.emu("two_segment", scope="modul")
+        def test_scope(net): pass
+
+        def test_no_marker(net): pass
+
+        def test_no_graph(emu_network):
+            emu_network(5)
+        """,
+        "-q",
+    )
+    done.assert_outcomes(errors=4, failed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "no topology or file 'two_segmen'; did you mean two_segment?",
+            "topology two_segment has no parameter 'netwerk1'; did you mean network1*",
+            "a network of scope 'modul': no such scope; did you mean module?",
+            'the fixture net needs one network: mark the test with @pytest.mark.emu("two_segment")',
+        ]
+    )
+    done.stdout.no_fnmatch_line("*Traceback*")
+    done.stdout.no_fnmatch_line("*During handling*")
+
+
+_REFUSING = """
+import emu, pytest
+from emu.network import Network
+
+def refuse(self):
+    raise emu.PrivilegeError("make a user namespace: Operation not permitted; ask somebody")
+
+Network.start = refuse
+
+@pytest.mark.emu("two_segment")
+def test(net): pass
+"""
+
+
+def test_skipped_where_networks_cannot_be_had(pytester: pytest.Pytester) -> None:
+    done = run(pytester, _REFUSING, "-rs")
+    done.assert_outcomes(skipped=1)
+    done.stdout.fnmatch_lines(["*no network can be built here: make a user namespace: *; ask somebody"])
+
+
+@pytest.mark.parametrize("by", ["--emu-required", "--override-ini=emu_required=true"])
+def test_fails_there_where_that_is_wanted(pytester: pytest.Pytester, by: str) -> None:
+    done = run(pytester, _REFUSING, by)
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["no network can be built here: *"])
+
+
+def test_workers_do_not_disturb_each_other(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    done = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.emu("two_segment", scope="session")
+        @pytest.mark.parametrize("number", range(6))
+        def test(net, number):
+            assert net["HOST1"].can_reach("HOST2")
+            assert number != 5, net.name
+        """,
+        "-p", "xdist", "-n2",
+    )  # fmt: skip
+    done.assert_outcomes(passed=5, failed=1)
+    done.stdout.fnmatch_lines(["*- emu network two_segment -*", "packets: *"])
+
+
+def test_who_asks_for_no_network_pays_nothing(pytester: pytest.Pytester) -> None:
+    code = (
+        "import sys, pytest; before = set(sys.modules); import emu.pytest_plugin; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    env = {**os.environ, "PYTHONPATH": SOURCE}
+    words = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"emu", "emu.pytest_plugin"}
