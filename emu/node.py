@@ -174,7 +174,7 @@ class Node:
         return can_reach(self, target, family=family, timeout=timeout)
 
     def capture(self, interface: str | None = None, *args: Any, **options: Any) -> Capture:
-        """Begin to capture packets of one of its interfaces, or of all; see `Network.capture` for the rest."""
+        """Begin to capture packets of one of its interfaces, or of all; see `Network.capture`."""
         what = self.name if interface is None else f"{self.name}:{interface}"
         return self._network.capture(what, *args, **options)
 
