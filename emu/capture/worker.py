@@ -123,12 +123,9 @@ class Writer:
         try:
             while view:
                 view = view[self._write_some(view) :]
-        except BrokenPipeError:
-            self.error = ""
         except OSError as error:
-            self.error = str(error.strerror)
-            if self._plain:
-                self._keep_whole_blocks(begin, data[: len(data) - len(view)])
+            self.error = "" if isinstance(error, BrokenPipeError) else str(error.strerror)
+            self._keep_whole_blocks(begin, data[: len(data) - len(view)])
         return self.error is None
 
     def _write_some(self, view: memoryview) -> int:
@@ -147,7 +144,7 @@ class Writer:
         return os.write(self.fd, view[: select.PIPE_BUF])  # for which there is room when there is any
 
     def _keep_whole_blocks(self, begin: int, written: bytes) -> None:
-        """Cut a file that has no more room after its last whole block, and count what is in it."""
+        """Cut a file that has no more room after its last whole block, and count the packets that it got."""
         whole = 0
         while whole + 8 <= len(written):
             kind = int.from_bytes(written[whole : whole + 4], sys.byteorder)
@@ -156,7 +153,7 @@ class Writer:
                 break
             whole += size
             self.packets += kind == pcapng.PACKET
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # which a pipe cannot
             os.ftruncate(self.fd, begin + whole)
 
 
