@@ -95,12 +95,13 @@ class Job:
                 return facts
         raise UsageError(f"no job {self.number}; 'jobs' lists them")
 
-    def log(self, lines: int | None = None, position: int = 0) -> str:
+    def log(self, lines: int | None = None, position: int = 0, end: int | None = None) -> str:
         """Return what the job printed, as far as it is kept: the last 256 KiB at least.
 
         Args:
             lines: return the last so many lines only.
             position: begin with this byte of all that it ever printed.
+            end: end before this byte.
         """
         data = bytearray()
         while True:
@@ -108,8 +109,11 @@ class Job:
             if not frame.message["logs"]:
                 break
             [(_, first, size)] = frame.message["logs"]
-            data += frame.blob
             position = first + size
+            data += frame.blob
+            if end is not None and position >= end:
+                del data[len(data) - (position - end) :]
+                break
         return last_lines(data.decode(errors="replace"), lines)
 
     def follow(self, position: int = 0) -> Iterator[bytes]:

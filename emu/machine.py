@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .keeper.mapping import SOURCES, lent_ids, lent_range
 from .kernel_parts import Kernel, Part, state_of, way_out
 from .limits import find_rooms, nodes_for
 from .netlink.features import FEATURES, Feature
@@ -199,6 +200,24 @@ def find_programs() -> Iterator[Finding]:
     state, without = "installed" if there else "absent", "no pictures: 'emu graph … -o FILE.png'"
     cure = f"'{sys.executable or 'python3'} -m pip install matplotlib'"
     yield Finding("matplotlib", False, there, state, without, cure)
+
+
+def find_subordinates() -> Iterator[Finding]:
+    """Yield whether more users than one can be had in a sandbox; for root all of the machine's are there."""
+    if may_make_namespaces():
+        return
+    lent = lent_ids(os.geteuid())
+    found = len(lent) == len(SOURCES)
+    state = " and ".join(f"{one.count} {kind}s" for kind, one in lent.items()) if found else "absent"
+    cures = {
+        "'sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un)'":
+            not all(lent_range(path, os.geteuid()) for path, _ in SOURCES.values()),
+        _install(["uidmap", "shadow-utils", "shadow"]):
+            not all(shutil.which(program) for _, program in SOURCES.values()),
+    }  # fmt: skip
+    without = "one user in nodes: no attribute 'user', and daemons that change users fail"
+    cure = " and ".join(cure for cure, needed in cures.items() if needed)
+    yield Finding("subordinate ids", False, found, state, without, cure)
 
 
 def _install(packages: list[str]) -> str:

@@ -49,6 +49,7 @@ def examine() -> Iterator[Finding]:
     yield from namespaces
     made = all(one.found for one in namespaces if one.required)
     yield from machine.find_settings(made)
+    yield from machine.find_subordinates()
     yield from machine.find_limits()
     yield from machine.find_folder()
     yield from _find_networking(made)

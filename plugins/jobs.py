@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 import threading
@@ -138,9 +139,9 @@ def _follow(network: Network, named: Sequence[JobFacts], lines: int | None) -> N
     def show(one: JobFacts) -> None:
         head = f"{one.node}[{one.number}] ".encode() if len(named) > 1 else b""
         job = network.job(one.number)
-        before = job.log(lines).encode()
+        before = job.log(lines, end=one.log[1]).encode()
         rest = b""
-        for data in (before, *job.follow(max(one.log[0], one.log[1]))):
+        for data in itertools.chain([before], job.follow(one.log[1])):
             *whole, rest = (rest + data).split(b"\n")
             with lock:
                 for line in whole:

@@ -119,6 +119,9 @@ class Keeping(Requests):
         """Start a kept program, and read what it prints from now on."""
         ours, theirs = open_output()
         try:
+            if kept.program.user is not None:
+                with suppress(OSError):  # whoever opens the output anew, as /dev/stdout, must be its owner
+                    os.fchown(theirs, *kept.program.user[:2])
             nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 kept.program.fds = [nothing if stdin is None else stdin, theirs, theirs]

@@ -8,6 +8,7 @@ namespace and frees every namespace, link, route and mount. Standard library onl
 import os
 import socket
 
+from .mapping import Mapper, lent_ids
 from .namespaces import CLONE_NEWUSER, SANDBOX, enter_user_namespace_of, unshare
 from .service import Keeper
 from .wire import send_frame
@@ -23,7 +24,11 @@ def enter_sandbox(kinds: int = SANDBOX) -> None:
             pass
         else:
             return
+    lent = lent_ids(uid)
+    mapper = Mapper(lent, {"uid": uid, "gid": gid}) if lent else None
     unshare(kinds | CLONE_NEWUSER)
+    if mapper is not None:
+        mapper.map()
     enter_user_namespace_of(uid, gid)
 
 

@@ -88,12 +88,22 @@ def write_file(path: str, text: str) -> None:
 
 
 def enter_user_namespace_of(uid: int, gid: int) -> None:
-    """Map root inside the user namespace just entered to `uid` and `gid` outside (user_namespaces(7))."""
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
-        try:
-            write_file(f"/proc/self/{name}", text)
-        except OSError as error:
-            raise OSError(error.errno, f"write /proc/self/{name}: {os.strerror(error.errno or 0)}") from error
+    """Map root inside the user namespace just entered to `uid` and `gid` outside (user_namespaces(7)).
+
+    What is mapped already stays as it is.
+    """
+    for kind, lines in (
+        ("uid", {"uid_map": f"0 {uid} 1"}), ("gid", {"setgroups": "deny", "gid_map": f"0 {gid} 1"}),
+    ):  # fmt: skip
+        with open(f"/proc/self/{kind}_map") as file:
+            if file.read().strip():
+                continue
+        for name, text in lines.items():
+            try:
+                write_file(f"/proc/self/{name}", text)
+            except OSError as error:
+                reason = f"write /proc/self/{name}: {os.strerror(error.errno or 0)}"
+                raise OSError(error.errno, reason) from error
 
 
 def arrange_files(files: dict[str, tuple[int, str]], binds: dict[str, str], keep: list[str]) -> None:

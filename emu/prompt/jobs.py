@@ -112,11 +112,14 @@ class Jobs:
     def _start_in_background(self, node: Node, command: str) -> int:
         if not command:
             raise UsageError(f"run nothing in {node.name}: what to run in the background?")
-        watcher = self.watch()
-        job = node.start_job(command)
-        print(f"[{job.number}] {job.facts().pid}")
-        sys.stdout.flush()
-        watcher.adopt(job.number)
+
+        def start() -> Job:
+            job = node.start_job(command)
+            print(f"[{job.number}] {job.facts().pid}")
+            sys.stdout.flush()
+            return job
+
+        self.watch().adopt(start)
         return 0
 
     def _explain(self, command: str) -> None:

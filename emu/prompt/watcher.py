@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..connection import Sandbox
-from ..daemons import quoted_tail
+from ..daemons import TAIL
 from ..errors import EmuError
 from ..jobs import Job, JobFacts, read_jobs
 from ..watching import Watch
@@ -38,10 +38,12 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
 
-    def adopt(self, number: int) -> None:
-        """Show from now on what a job prints, and tell when it ends."""
-        self._mine.add(number)
-        self._watch.follow(number)
+    def adopt(self, start: Callable[[], Job]) -> None:
+        """Start a job, show what it prints, and tell when it ends, however soon that is."""
+        with self._lock:
+            number = start().number
+            self._mine.add(number)
+            self._watch.follow(number)
 
     def disown(self, number: int) -> None:
         """Show no more of a job; somebody else does."""
@@ -103,14 +105,15 @@ class Watcher:
                 if self._person:
                     self._announce(str(job))
             elif job.daemon and not job.told:
-                self._announce(str(job) + quoted_tail(self._tail(job)))
+                self._announce("\n  ".join([str(job), *self._tail(job)]))
 
-    def _tail(self, job: JobFacts) -> str:
+    def _tail(self, job: JobFacts) -> list[str]:
+        """Return the last lines that a job printed."""
         handle = Job(self._sandbox, job.number)
         try:
-            return handle.log(position=max(job.log[0], job.log[1] - _TAIL_SIZE))
+            return handle.log(TAIL, position=max(job.log[0], job.log[1] - _TAIL_SIZE)).splitlines()
         except (EmuError, OSError):
-            return ""
+            return []
 
     def _announce(self, text: str) -> None:
         if self._busy:
