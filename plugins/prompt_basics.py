@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 _LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
+def _commands_like(context: click.Context, _: click.Parameter, word: str) -> list[str]:
+    return [name for name in context.obj.plugins.commands if name.startswith(word)]
+
+
 @click.command("help")
-@click.argument("name", required=False, metavar="[COMMAND]")
+@click.argument("name", required=False, metavar="[COMMAND]", shell_complete=_commands_like)
 @click.pass_obj
 def help_(session: Session, name: str | None) -> None:
     """Show the commands, or how one is used.

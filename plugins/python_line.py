@@ -33,8 +33,25 @@ class _Names(dict[str, Any]):
         raise KeyError(name)
 
 
+def _completions(context: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """Return the names, and attributes of objects, that a word could become."""
+    import re
+    import rlcompleter
+
+    session: Session = context.obj
+    names = dict(_names.get(session, _Names(session.network)))
+    names.update((node.name, node) for node in session.network if node.name not in names)
+    typed = re.split(r"[^\w.]", word)[-1]
+    completer = rlcompleter.Completer(names)
+    found = completer.attr_matches(typed) if "." in typed else completer.global_matches(typed)
+    before = word[: len(word) - len(typed)]
+    return [before + name.rstrip("() ") for name in found]
+
+
 @click.command(context_settings=_LINE)
-@click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PYTHON…")
+@click.argument(
+    "line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PYTHON…", shell_complete=_completions
+)
 @click.pass_obj
 def py(session: Session, line: tuple[str, ...]) -> int:
     """Run a line of Python and print what it yields. `net` is the network; nodes have their names.

@@ -1,50 +1,170 @@
-"""Completion at the prompt: commands, node names, and a command's own arguments."""
+"""Completion at the prompt: commands, nodes, interfaces, attributes, options, programs and files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
+from .choosing import is_pattern
+from .words import NetworkWords, Words, programs
+
 if TYPE_CHECKING:
     from .session import Session
 
+#: Behind these a shell expects a program.
+_BEFORE_PROGRAMS = {"|", "||", "&&", ";", "&", "!", "(", "{", "exec", "time", "nohup", "env"}
+
 
 class LineCompleter(Completer):
-    """Completes the first word from commands and nodes, later ones from options, nodes and files."""
+    """Completes what a line may begin with, then what belongs to the command or to a node's shell.
+
+    A plugin's command gets its choices, files and options from the parameters that it declares, and what
+    else it wants from their `shell_complete` (see click's documentation); a text may be the name of a node or
+    an interface.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.names = NetworkWords(session)
         self.paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         """Yield what the word before the cursor could become."""
-        before = document.text_before_cursor
-        word = before.rpartition(" ")[2]
-        first = before.lstrip().partition(" ")[0]
-        if before.lstrip() == word:
-            yield from _matching(word, self.session.words())
+        del complete_event  # it is the same however it was asked for
+        *before, word = document.text_before_cursor.lstrip().replace("\t", " ").split(" ")
+        yield from self._of_line([one for one in before if one], word)
+
+    def _of_line(self, before: Sequence[str], word: str) -> Iterator[Completion]:
+        """Yield the completions of a word of a line, behind these others."""
+        if not before:
+            yield from _whole(word, self.names.first(word))
             return
-        if word.startswith("-"):
-            yield from _matching(word, self._options(first))
-        yield from _matching(word, (node.name for node in self.session.network))
-        if first in self.session.network and before.count(" ") == 1:
-            yield from _matching(word, self.session.plugins.programs)
-        yield from self.paths.get_completions(Document(word), complete_event)
+        first = before[0]
+        if self.session.is_command(first):
+            yield from self._of_command(self.session.plugins.commands[first], list(before[1:]), word)
+        elif first in self.session.network or is_pattern(first) or "," in first:
+            yield from self._of_shell(before[1:], word, first)
 
-    def _options(self, name: str) -> list[str]:
-        if name not in self.session.plugins.commands:
-            return []
-        options = [one for one in self.session.plugins.commands[name].params if isinstance(one, click.Option)]
-        return [word for option in options for word in option.opts]
+    # -- in a node's shell, and in the outer one ---------------------------------------------------------
+
+    def _of_shell(self, before: Sequence[str], word: str, node: str | None = None) -> Iterator[Completion]:
+        if "/" not in word and (not before or before[-1] in _BEFORE_PROGRAMS):
+            yield from _whole(word, Words(programs(self.session.plugins.programs)).beginning(word))
+        elif node is not None and not word.startswith("-"):
+            own = self.session.network[node].interfaces if node in self.session.network else ()
+            words = Words([*self.names.nodes(word), *(one.name for one in own)])
+            yield from _whole(word, words.beginning(word))
+        yield from self._files(word)
+
+    def _files(self, word: str) -> Iterator[Completion]:
+        return iter(self.paths.get_completions(Document(word), CompleteEvent()))
+
+    # -- behind a command ------------------------------------------------------------------------------
+
+    def _of_command(self, command: click.Command, before: list[str], word: str) -> Iterator[Completion]:
+        if getattr(command, "takes_line", False):
+            yield from self._of_rest(command, before, word)
+            return
+        if isinstance(command, click.Group):
+            if before:
+                inner = command.commands.get(before[0])
+                yield from self._of_command(inner, before[1:], word) if inner else ()
+            else:
+                yield from _whole(word, Words(command.commands).beginning(word))
+            return
+        option, position = _place(command, before)
+        if option is None and word.startswith("-"):
+            yield from _whole(word, Words(_options(command)).beginning(word))
+            return
+        parameter = option or _argument_at(command, position)
+        if parameter is not None:
+            yield from self._of_parameter(command, parameter, word)
+
+    def _of_rest(self, command: click.Command, before: list[str], word: str) -> Iterator[Completion]:
+        """Yield completions of what is another line, a shell's, or what the command itself says."""
+        argument = next(one for one in command.params if isinstance(one, click.Argument))
+        if items := argument.shell_complete(self._context(command), word):
+            yield from (Completion(item.value, start_position=-len(word)) for item in items)
+        elif command.name == "sh":
+            yield from self._of_shell(before, word)
+        elif command.name == "for":
+            behind = max((n for n, one in enumerate(before, 1) if one.endswith(":")), default=0)
+            yield from (
+                self._of_line(before[behind:], word) if behind else _whole(word, self.names.nodes(word))
+            )
+        else:
+            yield from self._of_line(before, word)
+
+    def _of_parameter(
+        self, command: click.Command, parameter: click.Parameter, word: str
+    ) -> Iterator[Completion]:
+        metavar = parameter.metavar or ""
+        if "ATTRIBUTE" in metavar:
+            yield from _attributes(command, word)
+            return
+        items = parameter.shell_complete(self._context(command), word)
+        yield from _whole(word, [item.value for item in items if item.type == "plain"])
+        text = not items and isinstance(parameter.type, click.types.StringParamType)
+        if text:
+            yield from _whole(word, [*self.names.nodes(word), *self.names.interfaces(word)])
+        if any(item.type in ("file", "dir") for item in items) or (text and "FILE" in metavar):
+            yield from self._files(word)
+
+    def _context(self, command: click.Command) -> click.Context:
+        return click.Context(command, info_name=command.name, obj=self.session)
 
 
-def _matching(word: str, candidates: Iterable[str]) -> Iterator[Completion]:
-    """Yield the candidates that begin as typed, or, when none does, without regard to case."""
-    names = sorted(candidates)
-    found = [name for name in names if name.startswith(word)]
-    for name in found or [name for name in names if name.lower().startswith(word.lower())]:
+def _place(command: click.Command, before: Sequence[str]) -> tuple[click.Option | None, int]:
+    """Return the option whose value comes next, if one does, and how many arguments there were."""
+    options = _options(command)
+    waiting: click.Option | None = None
+    position = 0
+    for word in before:
+        if waiting is not None:
+            waiting = None
+        elif word.startswith("-"):
+            found = options.get(word)
+            waiting = found if found is not None and not (found.is_flag or found.count) else None
+        else:
+            position += 1
+    return waiting, position
+
+
+def _options(command: click.Command) -> dict[str, click.Option]:
+    found = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    return {word: one for one in found for word in (*one.opts, *one.secondary_opts)}
+
+
+def _argument_at(command: click.Command, position: int) -> click.Argument | None:
+    """Return the argument that the word at a position is part of."""
+    for one in command.params:
+        if isinstance(one, click.Argument):
+            position -= one.nargs
+            if position < 0 or one.nargs < 0:
+                return one
+    return None
+
+
+def _attributes(command: click.Command, word: str) -> Iterator[Completion]:
+    """Yield attributes of links, or of nodes where the command is called so, and some of their values."""
+    from ..attributes import KNOWN, Kind
+    from ..shaping.profiles import PROFILES
+
+    name, equals, value = word.partition("=")
+    values: dict[str, Iterable[str]] = {"kind": [kind.value for kind in Kind], "profile": PROFILES}
+    if equals:
+        yield from _whole(value, Words(values.get(name, ())).beginning(value))
+        return
+    known = KNOWN.get(str(command.name), KNOWN["link"])
+    for one in Words(known).beginning(word):
+        yield Completion(f"{one}=", start_position=-len(word))
+
+
+def _whole(word: str, candidates: Iterable[Any]) -> Iterator[Completion]:
+    """Yield words that are complete, and have a space behind them."""
+    for name in candidates:
         yield Completion(f"{name} ", start_position=-len(word), display=name)
