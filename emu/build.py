@@ -122,13 +122,9 @@ def _write(sandbox: Sandbox, nodes: Sequence[str], settings: Sequence[tuple[str,
 
 
 def _await_links(sandbox: Sandbox, plan: Plan) -> None:
-    """Wait until every link carries packets; it is the end in the earlier node that lags behind."""
-    order = {node.name: number for number, node in enumerate(plan.nodes)}
-    first = {
-        node.name: [one.index for one in node.interfaces if order[one.peer[0]] > order[node.name]]
-        for node in plan.nodes
-    }
-    await_interfaces(sandbox, first, time.monotonic() + _READY)
+    """Wait until both ends of every link are in service."""
+    indices = {node.name: [one.index for one in node.interfaces] for node in plan.nodes}
+    await_interfaces(sandbox, indices, time.monotonic() + _READY)
 
 
 def await_rings(sandbox: Sandbox, plan: Plan) -> None:

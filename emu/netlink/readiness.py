@@ -2,8 +2,10 @@
 
 Of a veth pair, the end that is set up first has no carrier until the other end follows. The kernel then
 brings it into service later, in a work queue (net/core/link_watch.c), and drops what is sent through it
-until then: a lost ARP request is repeated only after a second. When that has happened, the interface's
-operational state (RFC 2863) is "up". From Linux 6.13 on, asking for it makes it happen.
+until then: a lost ARP request is repeated only after a second. The other end may lag behind, too: where the
+work queue has seen it without a carrier before, IPv6 makes its link-local address, and with it neighbour
+discovery possible, only when the queue sees the carrier. When that has happened, the interface's operational
+state (RFC 2863) is "up". From Linux 6.13 on, asking for it makes it happen.
 """
 
 from __future__ import annotations
