@@ -39,6 +39,8 @@ _MEANINGS = {
     ): "Whether prefixes are as narrow as the segments allow; only in large networks by default.",
     ("graph", "pools"): "Where automatic prefixes come from, instead of 10.0.0.0/8 and fd00::/16.",
     ("graph", "routes"): "Which routes are computed; `compressed` where it is not given.",
+    ("graph", "schedule"): "What happens to links and nodes while the network runs, and when.",
+    ("link", "trace"): "What a real network did over time, to be replayed.",
     ("node", "kind"): "What the node does: `host`, `router` or `switch`.",
     ("node", "label"): "What pictures and tables call the node, instead of the graph's own name for it.",
     (
@@ -273,8 +275,14 @@ def _object(path: str, item: Any) -> str:
     if dataclasses.is_dataclass(item):
         rows = [(f"`{one.name}`", f"`{_plain(one.type)}`") for one in dataclasses.fields(item)]
         parts.append(_table(("Field", "Type"), rows))
-    parts += [_member(name, member) for name, member in vars(item).items() if not name.startswith("_")]
+    parts += [_member(name, member) for name, member in _members(item).items() if not name.startswith("_")]
     return "\n\n".join(part for part in parts if part)
+
+
+def _members(item: Any) -> dict[str, Any]:
+    """Return what a class has, also from other classes of emu; not what it has from the library."""
+    classes = [one for one in item.__mro__ if one.__module__.partition(".")[0] == "emu"]
+    return {name: member for one in classes[::-1] for name, member in vars(one).items()}
 
 
 def _member(name: str, member: Any) -> str:

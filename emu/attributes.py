@@ -27,6 +27,7 @@ from .pin_values import (
     parse_routes,
     words,
 )
+from .schedules import parse_schedule, parse_trace
 from .shaping.attributes import PARSERS as SHAPING
 from .shaping.profiles import parse_profiles
 
@@ -161,6 +162,7 @@ KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
         "pools": parse_prefixes,
         "profiles": parse_profiles,
         "routes": parse_routing,
+        "schedule": parse_schedule,
     },
     "node": {
         "kind": parse_kind,
@@ -176,11 +178,12 @@ KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
         "addresses": parse_addresses,
         "interfaces": parse_interfaces,
         "macs": parse_macs,
+        "trace": parse_trace,
         **SHAPING,
     },
 }
 #: Which attributes of a link may be a mapping of its ends to values, one for each direction.
-BY_END = frozenset({"weight", *SHAPING})
+BY_END = frozenset({"weight", "trace", *SHAPING})
 #: Words that are near a known attribute and mean something of their own.
 _OTHER_WORDS = {
     "lost", "lots", "maps", "mass", "packet", "packets", "pref", "prefs", "race", "roles", "router",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from .attributes import Address, Kind, Prefix, Routing
 from .inside import Inside
 from .pin_values import PinnedRoutes
+from .schedules import Event
 from .shaping.model import Shaping
 
 #: The interface that every namespace has.
@@ -94,6 +95,8 @@ class Topology:
     routing: Routing = Routing.COMPRESSED
     #: What links do that is left out where the kernel cannot do it; an empty text is nothing.
     optional_shaping: str = ""
+    #: What happens while it runs, and when.
+    schedule: tuple[Event, ...] = ()
     #: What the user should know, and what a reader may want to: neither is a fault.
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .addressing import Addressing, assign_addresses
+from .errors import TopologyError
 from .graph import FIRST_INDEX, Link, Topology
 from .macs import macs_for
 from .path_lengths import MOST, PathLength, longest_path
 from .pinned_routes import Router, routes_for, unanswered_hops
 from .plan import InterfacePlan, LinkPlan, NodePlan, Plan, SegmentPlan
 from .routing import compute_routes
+from .schedules import check_schedule
 from .sysctls import settings_for
 
 _RING_NOTE = "switches form a ring: they take some seconds to agree on the links to leave unused"
@@ -28,7 +30,7 @@ def compile_plan(
 
     Raises:
         PlanError: when addresses run out.
-        TopologyError: the graph has routes of its own that cannot be.
+        TopologyError: the graph has routes of its own that cannot be, or a schedule of what is not there.
     """
     addressing = assign(topology)
     routes = routes_for(topology, addressing, route)
@@ -39,7 +41,7 @@ def compile_plan(
     }  # fmt: skip
     macs = macs_for(topology)
     ringed = _switches_on_rings(topology)
-    return Plan(
+    plan = Plan(
         name=topology.name,
         families=topology.families,
         nodes=tuple(
@@ -70,7 +72,11 @@ def compile_plan(
         notes=topology.notes + ((_RING_NOTE,) if ringed else ()),
         routing=topology.routing,
         optional_shaping=topology.optional_shaping,
+        schedule=topology.schedule,
     )
+    if faults := check_schedule(plan.schedule, plan)[0]:
+        raise TopologyError(plan.name, faults)
+    return plan
 
 
 def _interface(

@@ -1,13 +1,16 @@
-"""Which link of a plan somebody means. Pure."""
+"""Which link of a plan somebody means, and what it does once it is set anew. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError, suggestion
+from .shaping.merging import set_attributes
 
 if TYPE_CHECKING:
-    from .plan import Plan
+    from .plan import InterfacePlan, Plan
+    from .shaping import Shaping
 
 
 def link_number(plan: Plan, first: str, second: str | None, attempt: str) -> int:
@@ -54,3 +57,26 @@ def _name(plan: Plan, word: str, attempt: str) -> str:
     if len(labelled) != 1:
         raise UsageError(f"{attempt}: no node {word!r}{suggestion(word, names)}")
     return labelled[0]
+
+
+def after_setting(
+    plan: Plan, number: int, attributes: Mapping[str, Any], source: str | None
+) -> dict[tuple[str, str], Shaping | None]:  # fmt: skip
+    """Return what a link's ends are to do once attributes are set, of the direction from `source` or of both.
+
+    Raises:
+        ValueError: an attribute is unknown or has a fault, or contradicts another one.
+    """
+    ends = plan.links[number].ends
+    first, second = (_interface(plan, end) for end in ends)
+    names = ends[0][0], ends[1][0]
+    hosts = [end for end, name in enumerate(names) if plan.node(name).kind == "host"]
+    found = set_attributes(
+        (first.shaping, second.shaping), attributes, names, source=source,
+        customer=hosts[0] if len(hosts) == 1 else None, families=plan.families,
+    )  # fmt: skip
+    return dict(zip(ends, found, strict=True))
+
+
+def _interface(plan: Plan, end: tuple[str, str]) -> InterfacePlan:
+    return next(one for one in plan.node(end[0]).interfaces if one.name == end[1])

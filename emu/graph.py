@@ -15,6 +15,7 @@ from .errors import TopologyError, listed, shown
 from .inside import Inside
 from .names import interface_name, label_of, names_in
 from .pins import link_name, long_name, mac_faults, pin_faults, unused_pins
+from .schedules import Event
 from .shaping.attributes import PARSERS as SHAPING
 from .shaping.links import by_direction, shapings_of
 from .shaping.profiles import Profile
@@ -68,6 +69,7 @@ def topology_from(
         pools=given.get("pools", ()),
         routing=given.get("routes", Routing.COMPRESSED),
         optional_shaping=given.get("optional_shaping", ""),
+        schedule=builder.schedule(given.get("schedule", ())),
         warnings=(
             *([f"nothing can reach {listed(lonely)}: no links lead there"] if lonely else ()),
             *unused_pins(segments, builder.interfaces, chosen),
@@ -215,6 +217,16 @@ class _Builder:
         found += self._loopbacks(loopbacks)
         self.faults += pin_faults(found, self.interfaces)
         return tuple(found)
+
+    def schedule(self, given: tuple[Event, ...]) -> tuple[Event, ...]:
+        """Return what happens while the network runs: the traces of links, and what is given."""
+        found = [
+            Event(0, "trace", (long_name(self.interfaces[end]),), source=self.interfaces[end].node,
+                  options={"trace": way["trace"]}, where=f"trace of {long_name(self.interfaces[end])}")
+            for link, ways in zip(self.links, self.ways, strict=True)
+            for end, way in zip(link.ends, ways, strict=True) if "trace" in way
+        ]  # fmt: skip
+        return (*found, *given)
 
     def _loopbacks(self, everywhere: bool) -> Iterator[Segment]:
         """Make the routers' loopback interfaces, and yield their segments."""

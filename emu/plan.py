@@ -18,6 +18,7 @@ from .attributes import Kind, Prefix, Routing
 from .inside import Inside
 from .pin_values import UNREACHABLE, PinnedRoutes, parse_routes
 from .routes import ADDRESS_SIZE, NextHop, RouteGroup, RouteTable
+from .schedules import Event
 from .shaping import Shaping
 
 #: Types that JSON has.
@@ -103,6 +104,8 @@ class Plan:
     routing: Routing = Routing.COMPRESSED
     #: What links do that is left out where the kernel cannot do it; an empty text is nothing.
     optional_shaping: str = ""
+    #: What happens while it runs, and when.
+    schedule: tuple[Event, ...] = ()
 
     def node(self, name: str) -> NodePlan:
         """Return the node of that name; KeyError when there is none."""
@@ -186,6 +189,7 @@ class Plan:
             down=tuple(_pair(end) for end in data["down"]),
             routing=Routing(data["routing"]),
             optional_shaping=data["optional_shaping"],
+            schedule=tuple(map(Event.from_dict, data["schedule"])),
         )
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from ..attributes import Kind
 from ..errors import UsageError
-from ..finding import link_number
-from ..shaping.merging import set_attributes
+from ..finding import after_setting, link_number
 from .applying import change_shapings
 from .states import set_down, set_up
 
 if TYPE_CHECKING:
-    from ..plan import InterfacePlan, LinkPlan, Plan
+    from ..plan import Plan
     from ..shaping import Shaping
     from ..sharing import End, Shared
 
@@ -44,7 +42,9 @@ class RunningLink:
     def shaping(self) -> dict[str, Shaping | None]:
         """What the link does to packets now, by the node that they leave."""
         self._shared.refresh()
-        return {end[0]: one.shaping for end, one in zip(self.ends, self._interfaces(), strict=True)}
+        self._number(plan := self._shared.plan)
+        interfaces = {(node, one.name): one for node, _ in self.ends for one in plan.node(node).interfaces}
+        return {end[0]: interfaces[end].shaping for end in self.ends}
 
     def set(self, source: str | None = None, **attributes: Any) -> Self:
         """Set attributes anew, those of links in a graph: `set(delay="50ms", loss="1%")`.
@@ -77,7 +77,7 @@ class RunningLink:
             KernelError: the link is gone.
         """
         self._shared.refresh()
-        self._planned(self._shared.plan)
+        self._number(self._shared.plan)
         set_down(self._shared, self.ends)
         return self
 
@@ -88,7 +88,7 @@ class RunningLink:
             KernelError: the link is gone.
         """
         self._shared.refresh()
-        self._planned(self._shared.plan)
+        self._number(self._shared.plan)
         set_up(self._shared, self.ends)
         return self
 
@@ -96,36 +96,21 @@ class RunningLink:
         self, plan: Plan, attributes: Mapping[str, Any], source: str | None = None
     ) -> dict[End, Shaping | None]:  # fmt: skip
         """Return what the ends are to do in a plan once attributes are set; UsageError as of `set`."""
-        link = self._planned(plan)
-        first, second = self._interfaces(plan)
-        names = link.ends[0][0], link.ends[1][0]
-        hosts = [end for end, name in enumerate(names) if plan.node(name).kind is Kind.HOST]
         try:
-            found = set_attributes(
-                (first.shaping, second.shaping), attributes, names, source=source,
-                customer=hosts[0] if len(hosts) == 1 else None, families=plan.families,
-            )  # fmt: skip
+            return after_setting(plan, self._number(plan), attributes, source)
         except ValueError as error:
             raise UsageError(f"{self._attempt}: {error}") from None
-        return dict(zip(link.ends, found, strict=True))
 
     def cleared(self, plan: Plan, source: str | None = None) -> dict[End, Shaping | None]:
         """Return what the ends are to do in a plan without attributes."""
-        link = self._planned(plan)
-        if source is not None and source not in dict(link.ends):
+        ends = plan.links[self._number(plan)].ends
+        if source is not None and source not in dict(ends):
             raise UsageError(f"{self._attempt}: {source} is no end of it")
-        return {end: None for end in link.ends if source in (None, end[0])}
+        return {end: None for end in ends if source in (None, end[0])}
 
-    def _planned(self, plan: Plan) -> LinkPlan:
-        """Return the link as a plan has it; UsageError when it is there no more."""
-        for link in plan.links:
+    def _number(self, plan: Plan) -> int:
+        """Return the link's number in a plan; UsageError when it is there no more."""
+        for number, link in enumerate(plan.links):
             if link.ends == self.ends:
-                return link
+                return number
         raise UsageError(f"{self._attempt}: it is there no more")
-
-    def _interfaces(self, plan: Plan | None = None) -> tuple[InterfacePlan, InterfacePlan]:
-        found = {
-            (node, one.name): one
-            for node, _ in self.ends for one in (plan or self._shared.plan).node(node).interfaces
-        }  # fmt: skip
-        return found[self.ends[0]], found[self.ends[1]]

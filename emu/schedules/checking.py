@@ -1,0 +1,67 @@
+"""Whether a schedule fits a plan: what it names is there, and what links get to do makes sense. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError, suggestion
+from ..finding import after_setting, link_number
+from ..traces import read_trace
+from .model import End, Event
+from .steps import values_at
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+    from ..shaping import Shaping
+
+
+def check_schedule(events: Sequence[Event], plan: Plan) -> tuple[list[str], list[tuple[End, Shaping]]]:
+    """Return what is wrong with a schedule for a plan, and what links get to do in its course.
+
+    A fault begins with the place of its event. What an event sets rests on what those before it left.
+    """
+    faults: list[str] = []
+    shapings: list[tuple[End, Shaping]] = []
+    for event in events:
+        try:
+            links = links_of(event, plan)
+            for values in _settings(event):
+                for number in links:
+                    wanted = after_setting(plan, number, values, event.source)
+                    plan = plan.with_shapings(wanted)
+                    shapings += [(end, one) for end, one in wanted.items() if one is not None]
+            if event.action == "clear":
+                ends = [end for number in links for end in plan.links[number].ends]
+                plan = plan.with_shapings({end: None for end in ends if event.source in (None, end[0])})
+        except (UsageError, ValueError) as error:
+            faults.append(f"{event.where}: {error}")
+    return faults, shapings
+
+
+def links_of(event: Event, plan: Plan) -> list[int]:
+    """Return the numbers in the plan of the links that an event is about; of a node, all of its links.
+
+    Raises:
+        UsageError: there is no such link or node.
+    """
+    if event.link:
+        first, second = event.link if len(event.link) == 2 else (event.link[0], None)
+        return [link_number(plan, first, second, event.target)]
+    names = {node.name for node in plan.nodes}
+    if event.node not in names:
+        raise UsageError(f"no node {event.node!r}{suggestion(str(event.node), names)}")
+    return [number for number, link in enumerate(plan.links) if event.node in dict(link.ends)]
+
+
+def _settings(event: Event) -> Iterator[dict[str, Any]]:
+    """Yield attributes that an event sets, one after the other; of a ramp and a trace, some that tell all."""
+    if event.action == "set":
+        yield dict(event.options["set"])
+    elif event.action == "ramp":
+        for place in (0, 1):
+            yield {name: pair[place] for name, pair in event.options["ramp"].items()}
+    elif event.action == "trace":
+        points = read_trace(event.options["trace"]).points
+        first = {name: value for point in reversed(points) for name, value in values_at(point).items()}
+        yield first
