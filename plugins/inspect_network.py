@@ -170,12 +170,12 @@ def dump(context: click.Context) -> None:
     \b
     emu> dump
     """
-    for command in (nodes, links):
-        context.invoke(command)
-        click.echo()
-    context.invoke(addresses, names=())
-    click.echo()
-    context.invoke(routes, names=())
+    from emu.tables import one_page, show
+
+    with one_page():
+        for command in (nodes, links, addresses, routes):
+            show("" if command is nodes else "\n")
+            context.invoke(command)
 
 
 @emu.hookimpl

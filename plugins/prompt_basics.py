@@ -31,19 +31,20 @@ def help_(session: Session, name: str | None) -> None:
     \b
     emu> help pingall
     """
-    from emu.tables import print_table
+    from emu.tables import show, table_text
 
     commands = session.plugins.commands
     if name is not None:
         with click.Context(commands[name], info_name=name) as context:
             click.echo(context.get_help())
         return
-    click.echo("NODE COMMAND…  run a shell command line in a node: HOST1 ping -c 1 HOST2\n")
-    print_table(
-        ["COMMAND", "WHAT IT DOES"],
-        [(name, commands[name].get_short_help_str(100)) for name in commands if not commands[name].hidden],
+    rows = [(name, commands[name].get_short_help_str(100)) for name in commands if not commands[name].hidden]
+    show(
+        "NODE COMMAND…  run a shell command line in a node: HOST1 ping -c 1 HOST2\n"
+        "NODE* COMMAND…  in every node whose name matches, at once\n\n"
+        + table_text(["COMMAND", "WHAT IT DOES"], rows)
+        + "\n# begins a comment; Ctrl-C ends the running command, Ctrl-D leaves the prompt\n"
     )
-    click.echo("\n# begins a comment; Ctrl-C ends the running command, Ctrl-D leaves the prompt")
 
 
 @click.command(context_settings=_LINE)
