@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import click
 
@@ -15,13 +16,17 @@ import emu
 def ps(as_json: bool) -> None:
     """List your running networks; root sees everybody's.
 
+    PROGRAMS are those that run in its nodes, FAILED the daemons that ended and were not to. MEMORY is that of
+    the keeper and the programs, without what they share with others, and without the kernel's own.
+
     \b
     emu ps
     """
+    from emu.memory import read_memory
     from emu.sandbox import running_sandboxes
     from emu.tables import print_table
 
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for sandbox in running_sandboxes():
         facts = sandbox.facts
         # None where its keeper does not answer.
@@ -35,11 +40,16 @@ def ps(as_json: bool) -> None:
             }
         )  # fmt: skip
         sandbox.close()
+    memory = read_memory(row["keeper"] for row in rows)
+    for row in rows:
+        row["memory"] = memory[row["keeper"]]
     if as_json:
         click.echo("\n".join(json.dumps(row) for row in rows))
     elif not rows:
         click.echo("no network is running")
     else:
+        for row in rows:
+            row["memory"] = f"{row['memory'] / 2**20:.1f} MiB" if row["memory"] is not None else None
         cells = [[_shown(cell) for cell in row.values()] for row in rows]
         print_table([key.upper() for key in rows[0]], cells)
 
