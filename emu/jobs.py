@@ -139,9 +139,8 @@ class Job:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with Watch(self._sandbox) as watch:
+            update = watch.wait()  # how it is now, which is told at once
             while True:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                update = watch.wait(left)
                 if update is None:
                     raise subprocess.TimeoutExpired(self.facts().command, timeout or 0.0)
                 mine = [one for one in update.jobs or () if one.number == self.number]
@@ -149,6 +148,7 @@ class Job:
                     raise UsageError(f"no job {self.number}; 'jobs' lists them")
                 if mine and mine[0].over:
                     return int(mine[0].status or 0)
+                update = watch.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
     def send_signal(self, number: int, *, end: bool = False) -> None:
         """Send a signal to the job and what it started; to `end` it, it is not started again."""

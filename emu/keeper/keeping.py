@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from . import netns
 from .client import Client
-from .kept import Kept, close_all, open_output
+from .kept import LAST_WORDS, Kept, close_all, open_output
 from .programs import start
 from .requests import Requests
 from .wire import Frame
@@ -22,8 +22,8 @@ TYPE_CHECKING = False  # typing itself takes longer to load than all the rest
 if TYPE_CHECKING:
     from typing import Any
 
-#: How many programs that have ended are remembered, with what they printed.
-REMEMBERED = 100
+#: How many programs that have ended are remembered, and how many of them with all of their log.
+REMEMBERED, LOGGED = 1000, 100
 #: What a shell says of a program that cannot be started.
 NOT_STARTED = 127
 
@@ -168,6 +168,8 @@ class Keeping(Requests):
         if kept.end(status):
             self.later(kept.delay, lambda: self.restart(kept))
         ended = [one for one in self.kept.values() if one.ended is not None and not one.due]
+        for one in ended[: max(0, len(ended) - LOGGED)]:
+            one.log.shorten(LAST_WORDS)
         for one in ended[: max(0, len(ended) - REMEMBERED)]:
             self.close_kept(one)
             del self.kept[one.number]

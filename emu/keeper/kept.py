@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: So many bytes of what a program printed last are kept, at least; at most twice as many.
 LOG_SIZE = 1 << 18
+#: So many bytes are kept of a program that ended long ago.
+LAST_WORDS = 4096
 #: How much is read, or sent to somebody, at once.
 CHUNK = 1 << 16
 #: A program that has run for so long, in seconds, starts again as soon as one that never failed before.
@@ -37,7 +39,12 @@ class Log:
         """Append, and forget the oldest where it becomes too long."""
         self.data += data
         if len(self.data) > 2 * LOG_SIZE:
-            excess = len(self.data) - LOG_SIZE
+            self.shorten(LOG_SIZE)
+
+    def shorten(self, size: int) -> None:
+        """Forget all but the last so many bytes."""
+        excess = len(self.data) - size
+        if excess > 0:
             del self.data[:excess]
             self.begin += excess
 
