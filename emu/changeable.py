@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .link_control import RunningLink
     from .network import Network
     from .node import Node
+    from .playing import Playing
     from .reroute import Rerouting
 
 
@@ -42,6 +43,27 @@ class Changeable:
         from .link_control import RunningLink
 
         return RunningLink(self._itself, first, second)
+
+    def schedule(self, events: Any, name: str = "") -> Playing:
+        """Have things happen to links and nodes while the network runs, also when this process has ended.
+
+        Args:
+            events: a list of events as in a graph's attribute `schedule`; times count from now.
+            name: what to call it in lists.
+
+        Raises:
+            UsageError: events name what is not there, contradict each other or go back in time.
+            PrivilegeError: the kernel lacks what they take.
+        """
+        from .playing import play, read_events
+
+        return play(self._itself, read_events(events), name or "from Python")
+
+    def schedules(self) -> list[Playing]:
+        """Return the schedules of the network, those that are over too."""
+        from .playing import playing_on
+
+        return playing_on(self._itself.sandbox)
 
     def add_node(self, name: str, **attributes: Any) -> Node:
         """Add a node while the network runs, and return it; nothing else changes.

@@ -33,6 +33,8 @@ def start_job(
     more_env: Mapping[str, str] | None = None,
     restart: Restart = Restart.NEVER,
     daemon: bool = False,
+    title: str | None = None,
+    stdin: int | None = None,
 ) -> Job:
     """Start a program that belongs to the network, in a node or (None) outside of any.
 
@@ -45,6 +47,8 @@ def start_job(
         more_env: variables besides.
         restart: when it is started again.
         daemon: whether the node's attribute `run` says it.
+        title: what lists show instead of the command.
+        stdin: a descriptor for its standard input, which otherwise is empty.
 
     Raises:
         CommandNotFound: there is no such program.
@@ -57,7 +61,8 @@ def start_job(
     again = {"always": restart is Restart.ALWAYS, "delay": _DELAY, "most": _MOST_DELAY}
     try:
         answer = sandbox.ask(
-            "keep", node=node, about={"command": shown, "daemon": daemon}, terminal=False,
+            "keep", fds=() if stdin is None else (stdin,), node=node, terminal=False,
+            about={"command": title or shown, "daemon": daemon},
             again=None if restart is Restart.NEVER else again,
             # What it prints goes through a terminal, for the sake of whole lines; but no person looks at it.
             extra={"TERM": "dumb", **(more_env or {})}, **form,

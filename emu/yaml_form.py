@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import collections.abc
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .attributes import KNOWN, position_of
-from .errors import TopologyError, one_line, shown, suggestion
+from .errors import TopologyError, UsageError, one_line, shown, suggestion
 from .names import node_names
 from .yaml_tree import Item, Mapping, Scalar, Sequence
 
@@ -259,11 +260,32 @@ def _fault_of(value: Any, parser: Callable[[Any], Any]) -> str:
 
 
 def _culprit(item: Item, parser: Callable[[Any], Any]) -> Item:
-    """Return the first entry of a mapping that a parser does not take alone, else all of it."""
+    """Return the first entry of a mapping or a list with which a parser stops taking it, else all of it."""
+    if isinstance(item, Sequence):
+        # Whatever comes behind the first faulty entry, the list has that fault.
+        lasts, faulty = range(len(item.items)), lambda last: bool(_fault_of(_items(item, last + 1), parser))
+        place = bisect.bisect_left(lasts, True, key=faulty)
+        return item.items[place] if place < len(item.items) else item
     for key, value in item.pairs if isinstance(item, Mapping) else ():
         if isinstance(key, Scalar) and _fault_of({key.text: _value(value, numbers=True)}, parser):
             return value
     return item
+
+
+def _items(item: Sequence, count: int) -> list[Any]:
+    return [_value(one, numbers=True) for one in item.items[:count]]
+
+
+def read_value(item: Item, parser: Callable[[Any], Any], file: str) -> Any:
+    """Return what a parser makes of a whole document.
+
+    Raises:
+        UsageError: it does not take it; with the file's name and the line.
+    """
+    value = _value(item, numbers=True)
+    if fault := _fault_of(value, parser):
+        raise UsageError(f"{file}:{_culprit(item, parser).line}: {fault}")
+    return parser(value)
 
 
 def _value(item: Item, numbers: bool) -> Any:

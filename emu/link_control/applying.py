@@ -44,10 +44,23 @@ _MOST_SEGMENTS = 65535
 #: The features of each sandbox's kernel, found out once.
 _features: weakref.WeakKeyDictionary[Sandbox, frozenset[str]] = weakref.WeakKeyDictionary()
 
+
+class Moment:
+    """When a change is to take effect, and when it had: now, where nobody says anything else."""
+
+    def wait(self) -> None:
+        """Return when it is time to tell the kernel; all is prepared."""
+
+    def mark(self) -> None:
+        """Take note that the kernel has done it."""
+
+
 Shapings = Mapping["End", "Shaping | None"]
 
 
-def change_shapings(shared: Shared, attempt: str, make: Callable[[Plan], Shapings]) -> bool:
+def change_shapings(
+    shared: Shared, attempt: str, make: Callable[[Plan], Shapings], moment: Moment | None = None
+) -> bool:
     """Change what some interfaces do to the packets that leave through them, and return whether any did.
 
     Packets in their queues stay there. What only makes sense on a kernel that lacks something is refused,
@@ -57,21 +70,27 @@ def change_shapings(shared: Shared, attempt: str, make: Callable[[Plan], Shaping
         shared: the network's plan.
         attempt: what is being done, for errors.
         make: returns what the interfaces are to do, of the plan as it is now.
+        moment: when.
 
     Raises:
         PrivilegeError: the kernel lacks what is new.
         EmuError: `make` raised it, the kernel refused something, or others keep changing the network.
     """
+    moment = moment or Moment()
     for _ in range(_ATTEMPTS):
         old = shared.plan
         ends = _ends(old, wanted := make(old))
         new = {end: one for end, one in wanted.items() if one != ends[end].shaping}
         if not new:
+            moment.wait()
             return False
         there = _check(shared, ends, new)
         if shared.amend_plan(new):
             try:
-                send(shared.sandbox, list(_requests(shared, old, ends, new, there)), {})
+                requests = list(_requests(shared, old, ends, new, there))
+                moment.wait()
+                send(shared.sandbox, requests, {})
+                moment.mark()
                 _tidy(shared, ends, new, there)
             except BaseException:
                 with contextlib.suppress(EmuError, OSError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..netlink.delivery import send
@@ -12,8 +12,10 @@ from ..netlink.present import read_states
 from ..netlink.readiness import await_interfaces
 from ..netlink.removals import SetDown
 from ..reroute import difference
+from .applying import Moment
 
 if TYPE_CHECKING:
+    from ..netlink.operations import Request
     from ..plan import InterfacePlan, NodePlan
     from ..sharing import End, Shared
 
@@ -21,24 +23,32 @@ if TYPE_CHECKING:
 _READY = 2.0
 
 
-def set_down(shared: Shared, ends: Iterable[End]) -> None:
+def set_down(shared: Shared, ends: Iterable[End], moment: Moment | None = None) -> None:
     """Set interfaces down. Packets in their queues are lost, and routes through them until they are up.
 
     Raises:
         KernelError: the kernel refused, as for an interface that is gone.
     """
-    send(shared.sandbox, [SetDown(node.name, one.name, one.index) for node, one in _found(shared, ends)], {})
+    found = _found(shared, ends)
+    _send(shared, [SetDown(node.name, one.name, one.index) for node, one in found], moment)
 
 
-def set_up(shared: Shared, ends: Iterable[End]) -> None:
+def set_up(shared: Shared, ends: Iterable[End], moment: Moment | None = None) -> None:
     """Set interfaces up, and give them back the IPv6 addresses and the routes that they lost.
 
     Raises:
         KernelError: the kernel refused, as for an interface that is gone.
     """
     found = _found(shared, ends)
-    send(shared.sandbox, [SetUp(node.name, one.name, one.index) for node, one in found], {})
+    _send(shared, [SetUp(node.name, one.name, one.index) for node, one in found], moment)
     restore(shared, found)
+
+
+def _send(shared: Shared, requests: Sequence[Request], moment: Moment | None) -> None:
+    moment = moment or Moment()
+    moment.wait()
+    send(shared.sandbox, requests, {})
+    moment.mark()
 
 
 def restore(shared: Shared, found: Iterable[tuple[NodePlan, InterfacePlan]]) -> None:

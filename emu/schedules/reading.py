@@ -44,9 +44,7 @@ def parse_schedule(value: Any) -> tuple[Event, ...]:
     start = 0
     if isinstance(value, Mapping):
         if strange := next((key for key in value if key not in ("start", "events")), None):
-            raise ValueError(
-                f"a schedule has no {shown(strange)}; it is a list of events, or has start and events"
-            )
+            raise ValueError(f"unknown key {shown(strange)}: a schedule is a list, or has start and events")
         start = parse_moment(value.get("start", 0), "start")
         value = value.get("events", [])
     if not isinstance(value, Sequence):
@@ -77,7 +75,7 @@ def _event(given: Any, start: int, place: str) -> Event:
         raise ValueError(f"{shown(given)} is not an event; {_EXAMPLE}")
     if strange := next((key for key in given if key not in _KEYS), None):
         hint = suggestion(str(strange), _KEYS) or f"; known are {', '.join(_KEYS)}"
-        raise ValueError(f"an event has no {shown(strange)}{hint}")
+        raise ValueError(f"unknown key {shown(strange)} of an event{hint}")
     if "at" not in given:
         raise ValueError(f"an event without a time; {_EXAMPLE}")
     action = _action(given)

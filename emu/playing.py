@@ -1,0 +1,168 @@
+"""Schedules that are under way: each is a program of the network's own, which goes on without us."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import EmuError, PrivilegeError, TimedOut, UsageError
+from .jobs import Job, read_jobs, start_job
+from .kernel_parts import read_kernel
+from .link_control.applying import features_of
+from .netlink.features import unsupported
+from .netlink.queueing import needs_at
+from .schedules import check_schedule, parse_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .connection import Sandbox
+    from .schedules import Event
+    from .sharing import Shared
+
+#: What lists show of a schedule begins with it.
+_TITLE = "schedule "
+_PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One step of a schedule that was taken: when it was to be and when it had taken effect, in seconds.
+
+    `error` is why it failed, and the schedule with it.
+    """
+
+    planned: float
+    real: float
+    what: str
+    error: str | None = None
+
+    @property
+    def late(self) -> float:
+        """How much later than planned, in seconds."""
+        return self.real - self.planned
+
+
+class Playing:
+    """A schedule of a running network."""
+
+    def __init__(self, sandbox: Sandbox, number: int, name: str) -> None:
+        self._sandbox, self._job = sandbox, Job(sandbox, number)
+        #: The number of the job that it is, and what it is called.
+        self.number, self.name = number, name
+
+    def __repr__(self) -> str:
+        return f"<Schedule {self.number} {self.name}>"
+
+    @property
+    def log(self) -> list[Done]:
+        """The steps that were taken, as far as the network keeps them: the last 1,500 at least."""
+        return [
+            Done(one["planned"], one["real"], one["what"], one.get("error"))
+            for one in self._records() if "what" in one
+        ]  # fmt: skip
+
+    @property
+    def state(self) -> str:
+        """`running`, `done`, `cancelled` or `failed`."""
+        facts = self._job.facts()
+        if not facts.over:
+            return "running"
+        return "cancelled" if facts.told else "failed" if facts.status else "done"
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed; None where it has not."""
+        records = list(self._records())
+        if found := next((one["error"] for one in records if one.get("error")), None):
+            return str(found)
+        if self.state != "failed":
+            return None
+        return self._job.log(lines=1).strip() or "its process was ended"
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until it is over.
+
+        Raises:
+            EmuError: it failed; the network goes on.
+            TimedOut: after `timeout` seconds.
+        """
+        try:
+            self._job.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimedOut(f"wait for schedule {self.name}: it is not over in {timeout:g} s") from None
+        if error := self.error:
+            raise EmuError(f"schedule {self.name}: {error}")
+
+    def cancel(self) -> None:
+        """Let nothing more happen; links stay as they are now."""
+        self._job.terminate()
+
+    def _records(self) -> list[dict[str, Any]]:
+        found = []
+        for line in self._job.log().splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:  # the first line may be cut off
+                continue
+            if isinstance(record, dict):
+                found.append(record)
+        return found
+
+
+def read_events(events: Any) -> tuple[Event, ...]:
+    """Return events as Python has them; UsageError when they are none."""
+    try:
+        return parse_schedule(events)
+    except ValueError as error:
+        raise UsageError(f"schedule: {error}") from None
+
+
+def play(shared: Shared, events: Sequence[Event], name: str) -> Playing:
+    """Begin a schedule on a running network, and return when its clock runs.
+
+    Raises:
+        UsageError: it does not fit the network; with every fault.
+        PrivilegeError: the kernel lacks what it takes.
+    """
+    shared.refresh()
+    faults, shapings = check_schedule(events, shared.plan)
+    if faults:
+        raise UsageError(f"schedule {name}: {'; '.join(faults)}")
+    needs = [need for end, shaping in shapings for need in needs_at(*end, shaping)]
+    if needs and not shared.plan.optional_shaping:
+        lines = unsupported(needs, features_of(shared.sandbox), read_kernel())
+        if lines:
+            raise PrivilegeError(f"schedule {name}: {'; '.join(lines)}")
+    return begin(shared.sandbox, events, name)
+
+
+def begin(sandbox: Sandbox, events: Sequence[Event], name: str) -> Playing:
+    """Begin a schedule that was checked, and return when its clock runs."""
+    number = sandbox.ask("number").message["number"]
+    path = f"/run/emu/schedule-{number}"
+    form = {"name": sandbox.name, "events": [dataclasses.asdict(event) for event in events]}
+    sandbox.ask("write", json.dumps(form).encode(), path=path)
+    words = [sys.executable, "-P", "-m", "emu.player", path]
+    parts = [_PACKAGE_PARENT, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(parts)}
+    with sandbox.connect() as line:
+        job = start_job(sandbox, None, words, env=env, cwd="/", title=f"{_TITLE}{name}", stdin=line.fileno())
+    playing = Playing(sandbox, job.number, name)
+    for _ in job.follow():  # the first that it prints is that its clock runs
+        break
+    return playing
+
+
+def playing_on(sandbox: Sandbox) -> list[Playing]:
+    """Return the schedules of a network, in the order in which they began."""
+    return [
+        Playing(sandbox, one.number, one.command.removeprefix(_TITLE))
+        for one in read_jobs(sandbox) if one.node is None and one.command.startswith(_TITLE)
+    ]  # fmt: skip
