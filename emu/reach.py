@@ -226,28 +226,36 @@ class _Track:
             return [] if is_reply else [first]
         arrived = [place for place, one in enumerate(seen) if one.way is Way.IN and one.node == last]
         got = [place for place, one in enumerate(seen) if self._is_receipt(one)]
-        ends = arrived or got
-        return self._backwards(seen, ends[-1]) if ends else [first]
+        ways = [self._backwards(seen, end) for end in arrived[-1:] or got]
+        # Of a message that was lost, the longest way, of several the last: a flood goes several.
+        return max(reversed(ways), key=len, default=[first])
 
     def _is_receipt(self, one: Sighting) -> bool:
         """Tell whether a node had to do something with it: switches take what is for others."""
         return one.way is Way.IN or (one.way is Way.PASSING and one.node in self._switches)
 
     def _backwards(self, seen: Sequence[Sighting], place: int) -> list[str]:
-        """Return the nodes up to a receipt: over each link to whoever sent it, before that."""
+        """Return the nodes up to a receipt: over each link to whoever sent it, before that.
+
+        Within a node the order is certain. Between two it is not: until the kernel begins to stamp packets,
+        which it may do a little after it is told, their stamps are of when they were read.
+        """
         nodes = [seen[place].node]
+        used: set[int] = set()
         while True:
             peer = self._peers.get((seen[place].node, seen[place].interface))
             sent = [
-                earlier for earlier in range(place) if seen[earlier].way is Way.OUT
-                and (seen[earlier].node, seen[earlier].interface) == peer
+                index for index, one in enumerate(seen)
+                if one.way is Way.OUT and (one.node, one.interface) == peer and index not in used
             ]  # fmt: skip
             if not sent:
                 return nodes[::-1]
-            node = seen[sent[-1]].node
+            chosen = max((index for index in sent if index < place), default=sent[-1])
+            used.add(chosen)
+            node = seen[chosen].node
             nodes.append(node)
             got = [
-                earlier for earlier in range(sent[-1]) if seen[earlier].node == node
+                earlier for earlier in range(chosen) if seen[earlier].node == node
                 and seen[earlier].way is not Way.OUT and (node, seen[earlier].interface) in self._peers
             ]  # fmt: skip
             if not got:
@@ -278,5 +286,5 @@ class _Track:
     def _is_seen_at(self, end: tuple[str, str], sent: Sighting) -> bool:
         return any(
             (one.node, one.interface) == end and one.way is not Way.OUT
-            for one in self._seen if one.time >= sent.time and one.is_reply is sent.is_reply
+            for one in self._seen if one.is_reply is sent.is_reply
         )  # fmt: skip
