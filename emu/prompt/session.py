@@ -15,7 +15,7 @@ import click
 from ..errors import EmuError, NotRunning, UsageError, shown, suggestion
 from ..network import Network
 from ..node import Node
-from .choosing import expanded, is_pattern, names_matching
+from .choosing import is_pattern, names_matching
 from .jobs import Jobs
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Session:
 
     def nodes(self, names: Iterable[str]) -> list[Node]:
         """Return the nodes of these names and patterns, or all when there are none."""
-        return [self.network[name] for name in expanded(self.network, names)] or list(self.network)
+        found = dict.fromkeys(name for word in names for name in names_matching(self.network, word))
+        return [self.network[name] for name in found] or list(self.network)
 
     def run_lines(self, lines: Iterable[str], source: str = "") -> int:
         """Run lines one after the other, up to one that fails or, where not `stops`, that Ctrl-C ended.

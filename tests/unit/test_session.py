@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -13,77 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emu
-from emu import Network, Node
-from emu.netlink.dumps import InterfaceState, RouteState
+from emu import Network
 from emu.plugin_manager import PluginManager, default_plugins
 from emu.prompt.session import Leave, Session
-from emu.topologies.two_segment import two_segment
-
-
-class Ended:
-    """A program that has ended already."""
-
-    pid, args, stdout = 7, ["sh"], None
-
-    def __init__(self, status: int) -> None:
-        self.returncode = status
-
-    def __enter__(self) -> Ended:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def wait(self) -> int:
-        return self.returncode
-
-    def poll(self) -> int:
-        return self.returncode
-
-    def send_signal(self, number: int, group: bool = False) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Make nodes of networks run nothing; return the list of what they are asked to run."""
-    lines: list[str] = []
-
-    def popen(node: Node, args: Any, **options: Any) -> Any:
-        lines.append(args[-1])
-        return Ended(3 if args[-1].startswith("false") else 0)
-
-    interfaces = [InterfaceState(2, "HOST1-veth0", (), True, True, 1500, "02:00:00:00:00:01")]
-    monkeypatch.setattr(Node, "popen", popen)
-    monkeypatch.setattr(Network, "jobs", lambda _: [])
-    monkeypatch.setattr(Node, "read_interfaces", lambda _: interfaces)
-    monkeypatch.setattr(Node, "read_addresses", lambda _: [])
-    monkeypatch.setattr(Node, "read_routes", lambda _: [RouteState(4, "10.9.0.0/16", (), "boot")])
-    return lines
-
-
-@pytest.fixture
-def network(ran: list[str]) -> Network:
-    """Return a network of which nothing is running."""
-    found = Network(two_segment())
-    found._nodes = {node.name: node for node in found.plan.nodes}
-    return found
-
-
-@pytest.fixture
-def session(
-    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Session]:  # fmt: skip
-    """Yield a session in a folder of its own, in which `sh` runs nothing."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(subprocess, "run", lambda args, **_: subprocess.CompletedProcess(args, 0))
-    monkeypatch.setattr("emu.prompt.jobs.has_terminal", lambda: False)
-    found = Session(network, default_plugins())
-    yield found
-    found.close()
 
 
 def status(session: Session, line: str) -> int:
@@ -136,6 +66,23 @@ def test_empty_lines_and_comments_are_nothing(
         ("graph x.zzz", 2, "no file format '.zzz'"),
         ("pingall", 1, "is not running"),
         ("source a\0b", 2, "zero byte"),
+        ("X* ls", 2, "no node matches X*"),
+        ("HOST1,HOST7 ls", 2, "no node 'HOST7'"),
+        ("addresses X*", 2, "no node matches X*"),
+        ("HOST*", 2, "HOST*: what to run?"),
+        ("for n in HOST*", 2, "it is written like"),
+        ("for n in : nodes", 2, "it is written like"),
+        ("for n in X*: nodes", 2, "no node matches X*"),
+        ("in HOST1", 2, "HOST1: what to run?"),
+        ("set -q", 2, "known are -e"),
+        ("py 1/0", 1, "py: ZeroDivisionError: division by zero"),
+        ("py 1 +", 1, "py: SyntaxError: invalid syntax"),
+        ("py x = 1; assert x == 2", 1, "py: AssertionError: x = 1; assert x == 2"),
+        ("py raise ValueError('two\\nlines')", 1, "py: ValueError: two lines"),
+        ("py net['HOST7']", 1, "py: no node 'HOST7'"),
+        ("dpctl dump-flows", 2, "without OpenFlow; 'NODE bridge fdb'"),
+        ("switch s1 stop", 2, "remove node"),
+        ("iperfudp 10M HOST1 HOST2", 1, "is not running"),
     ],
 )
 def test_bad_lines_get_one_clear_line(
@@ -161,6 +108,7 @@ def test_what_follows_a_nodes_name_is_for_a_shell_as_typed(session: Session, ran
 
 def test_the_status_is_that_of_the_first_line_that_failed(session: Session) -> None:
     assert session.run_lines(["HOST1 true", "HOST1 false", "zzzzzz", "HOST1 true"]) == 3
+    session.stops = False
     with pytest.raises(Leave) as caught:
         session.run_lines(["HOST1 false", "exit", "zzzzzz"])
     assert caught.value.status == 3
