@@ -15,11 +15,12 @@ from .netlink.dumps import read_interfaces
 from .netlink.features import check_features, find_features, names_in
 from .netlink.lowering import STEPS, requests_of
 from .netlink.operations import Request, WriteSetting
-from .netlink.queueing import needs_of
+from .netlink.queueing import needs_at, needs_of
 from .netlink.readiness import await_interfaces
 from .plan import NodePlan, Plan
 from .privileges import explain_refusal
 from .progress import Progress
+from .schedules import check_schedule
 from .sysctls import COMMANDING
 
 #: How long to wait for links to carry packets, in seconds; it takes a few milliseconds.
@@ -59,7 +60,10 @@ def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
 
 def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
     what = plan.optional_shaping
-    warnings = check_features(sandbox, needs_of(plan), bool(what), "" if what == ANYTHING else what)
+    needs = needs_of(plan) + [
+        need for end, shaping in check_schedule(plan.schedule, plan)[1] for need in needs_at(*end, shaping)
+    ]
+    warnings = check_features(sandbox, needs, bool(what), "" if what == ANYTHING else what)
     progress.begin("namespaces", len(plan.nodes))
     namespaces = create_namespaces(sandbox, [node.name for node in plan.nodes])
     progress.begin("settings", len(plan.nodes))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from .connection import Sandbox
     from .link_control import RunningLink
     from .network import Network
     from .node import Node
@@ -58,6 +60,18 @@ class Changeable:
         from .playing import play, read_events
 
         return play(self._itself, read_events(events), name or "from Python")
+
+    #: When the network was built and its schedule began, by `time.monotonic()`; 0 on one attached to.
+    began = 0.0
+
+    def _begin_schedule(self, sandbox: Sandbox) -> None:
+        """Begin what the plan says is to happen."""
+        self.began = time.monotonic()
+        if events := self._itself.plan.schedule:
+            from .playing import begin
+
+            begin(sandbox, events, self._itself.plan.name)
+            self.began = time.monotonic()
 
     def schedules(self) -> list[Playing]:
         """Return the schedules of the network, those that are over too."""

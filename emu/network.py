@@ -151,6 +151,7 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
             self._hand_over(sandbox, document)
             self._start_daemons(sandbox)
             self.progress.end()
+            self._begin_schedule(sandbox)
             self.plugins.call("emu_network_started", network=self)
             if detached:
                 sandbox.ask("detach")

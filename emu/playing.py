@@ -100,6 +100,10 @@ class Playing:
         if error := self.error:
             raise EmuError(f"schedule {self.name}: {error}")
 
+    def wait_quietly(self) -> None:
+        """Wait until it is over, whatever became of it."""
+        self._job.wait()
+
     def cancel(self) -> None:
         """Let nothing more happen; links stay as they are now."""
         self._job.terminate()

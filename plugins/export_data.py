@@ -91,7 +91,13 @@ def _unusual_numbers(
 
 def _graph_attributes(plan: Plan) -> Attributes:
     found: Attributes = {"name": plan.name, "families": list(plan.families)}
-    return found if plan.routing == "compressed" else {**found, "routes": str(plan.routing)}
+    if plan.routing != "compressed":
+        found["routes"] = str(plan.routing)
+    if plan.optional_shaping:
+        found["optional_shaping"] = plan.optional_shaping
+    if plan.schedule:
+        found["schedule"] = [event.to_attribute() for event in plan.schedule]
+    return found
 
 
 def _nodes(plan: Plan) -> list[tuple[str, Attributes]]:

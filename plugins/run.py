@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,16 +23,28 @@ if TYPE_CHECKING:
 @click.option(
     "--ignore-unsupported", is_flag=True, help="Build without what this kernel cannot do for links."
 )
+@click.option(
+    "--schedule", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="What happens to links and nodes, and when.",
+)  # fmt: skip
+@click.option(
+    "--until",
+    metavar="TIME",
+    help="Without a prompt: end so long after the start (60s), or with the schedule (end).",
+)
 @click.option("-d", "--detach", is_flag=True, help="Leave it running; 'emu attach' and 'emu stop' find it.")
 @click.option("--tmux", is_flag=True, help="Open a window of tmux for each node, beside the prompt.")
 def run(
-    graph: nx.Graph, name: str | None, profile: bool, ignore_unsupported: bool, detach: bool, tmux: bool,
-    **lines: Any,
+    graph: nx.Graph, name: str | None, profile: bool, ignore_unsupported: bool, schedule: Path | None,
+    until: str | None, detach: bool, tmux: bool, **lines: Any,
 ) -> int:  # fmt: skip
     """Build a network and open a prompt on it; the network ends with the prompt.
 
     With -c, or with lines on standard input, those are run instead, up to the first that fails; its
     status is the exit status. With --keep-going all are run, and it is that of the first that failed.
+
+    With --until there is no prompt: the network ends at that time, or when the last -c line has ended if
+    that is later; the exit status is also 1 when a schedule failed.
 
     \b
     emu run two_segment
@@ -38,6 +52,7 @@ def run(
     emu run ./my_lab.py --name lab --detach
     emu run two_segment --echo < script
     emu run two_segment --tmux
+    emu run two_segment --schedule events.yaml --until 60s -c 'HOST1 ping -i 0.2 -w 60 HOST2'
     emu run topohub:topozoo/Abilene --with-hosts
     emu run grid --set rows=20 --set columns=20 --profile -c 'pingall --sample 100'
     """
@@ -47,6 +62,12 @@ def run(
     from emu.prompt.session import print_error
     from emu.prompt.windows import open_windows, prepare_windows
 
+    if schedule is not None:
+        from emu.schedule_files import events_in
+        from emu.schedules import with_events
+
+        with_events(graph, events_in(schedule))
+    lasting = _lasting(until, detach)
     progress = Progress()
     with shown(progress):
         network = emu.Network(graph, name, progress=progress, ignore_unsupported=ignore_unsupported)
@@ -60,6 +81,9 @@ def run(
     with network:
         if profile:
             click.echo("\n".join(profile_lines(progress)), err=True)
+        if until is not None:
+            status = converse(network, **lines) if lines["lines"] else 0
+            return _await_end(network, lasting) or status
         if not detach:
             if tmux:
                 open_windows(network.name, [node.name for node in network], front=False)
@@ -67,6 +91,35 @@ def run(
         ways = f"'emu attach {network.name}', 'emu stop {network.name}'"
         click.echo(f"{network.name} is running; {ways}", err=True)
         return converse(network, **lines) if lines["lines"] else 0
+
+
+def _lasting(until: str | None, detach: bool) -> float | None:
+    """Return for how many seconds a network is to last; None where nothing is said, or as its schedules do."""
+    from emu.schedules import parse_moment
+
+    if until is None or until == "end":
+        return None
+    if detach:
+        raise emu.UsageError("run: --until and --detach contradict each other")
+    try:
+        return parse_moment(until, "until") / 1e9
+    except ValueError as error:
+        raise emu.UsageError(f"run: {error}, or say --until end") from None
+
+
+def _await_end(network: emu.Network, lasting: float | None) -> int:
+    """Wait for the end of a network's schedules, or until it has lasted so long; return 1 when one failed."""
+    from emu.prompt.session import print_error
+
+    if lasting is None:
+        for one in network.schedules():
+            one.wait_quietly()
+    else:
+        time.sleep(max(0.0, network.began + lasting - time.monotonic()))
+    errors = [f"schedule {one.name}: {one.error}" for one in network.schedules() if one.state == "failed"]
+    for error in errors:
+        print_error(error)
+    return 1 if errors else 0
 
 
 @emu.hookimpl

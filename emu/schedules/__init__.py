@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from .checking import check_schedule
 from .model import Event, Step
-from .reading import parse_moment, parse_schedule, parse_trace
+from .reading import parse_moment, parse_schedule, parse_trace, with_events
 from .steps import steps_of
 
-__all__ = ["Event", "Step", "check_schedule", "parse_moment", "parse_schedule", "parse_trace", "steps_of"]
+__all__ = [
+    "Event",
+    "Step",
+    "check_schedule",
+    "parse_moment",
+    "parse_schedule",
+    "parse_trace",
+    "steps_of",
+    "with_events",
+]

@@ -62,6 +62,12 @@ def parse_schedule(value: Any) -> tuple[Event, ...]:
     return tuple(found)
 
 
+def with_events(graph: Any, events: Sequence[Event]) -> None:
+    """Add events to what a graph says is to happen, in order of time."""
+    given = parse_schedule(graph.graph.get("schedule") or ())
+    graph.graph["schedule"] = tuple(sorted([*given, *events], key=lambda event: event.at))
+
+
 def parse_moment(value: Any, what: str) -> int:
     """Return a time in ns: a number of seconds, or with a unit; a year at most."""
     time = round(quantity(value, what, {"": 10**9, **TIMES, "min": 60 * 10**9, "h": 3600 * 10**9}, "s"))

@@ -1,0 +1,117 @@
+"""`link` and `emu link`: what a link of a running network does to packets, and whether it carries any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+import emu
+
+if TYPE_CHECKING:
+    from emu.link_control import RunningLink
+    from emu.network import Network
+    from emu.prompt.session import Session
+
+_ACTIONS = ("set", "clear", "down", "up", "show")
+_USAGE = "link HOST1 ROUTER set delay=50ms, link HOST1-veth0 down; and up, clear, show"
+
+
+@click.command("link")
+@click.argument("words", nargs=-1, metavar="NODE NODE set|clear|down|up|show [ATTRIBUTE=VALUE]…")
+@click.pass_obj
+def link(session: Session, words: tuple[str, ...]) -> None:
+    """Change what a link does, at once and without losing what is on it, or show it.
+
+    The link is that between two nodes, or that of an interface. 'set' has the attributes of links in a
+    topology, 'none' takes one away; 'from=NODE' means the direction from that node alone. 'clear' takes all
+    away. What waits in a queue is lost by 'down' only.
+
+    \b
+    emu> link HOST1 ROUTER set delay=50ms loss=1%
+    emu> link HOST1 ROUTER set rate=1mbit from=HOST1
+    emu> link HOST1-veth0 set loss=none
+    emu> link HOST1 ROUTER down
+    emu> link HOST1 ROUTER show
+    """
+    act(session.network, words)
+
+
+@click.command("link", short_help="Change what a link of a running network does.")
+@click.argument("name")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="NODE NODE set|clear|down|up|show [ATTRIBUTE=VALUE]…"
+)
+def link_of_network(name: str, words: tuple[str, ...]) -> None:
+    """Change what a link of a running network does, or show it, as the prompt's command 'link' does.
+
+    \b
+    emu link two_segment HOST1 ROUTER set delay=50ms loss=1%
+    emu link two_segment HOST1-veth0 down
+    emu link two_segment HOST1 ROUTER show
+    """
+    from emu.network import Network
+
+    with Network.attach(name) as network:
+        act(network, words)
+
+
+def act(network: Network, words: Sequence[str]) -> None:
+    """Do what the words of a command say.
+
+    Raises:
+        UsageError: they say nothing that can be done.
+    """
+    place = next((number for number, word in enumerate(words[:3]) if number and word in _ACTIONS), None)
+    if place is None:
+        raise emu.UsageError(f"change a link: name one and what to do: {_USAGE}")
+    chosen, action, rest = network.link(*words[:place]), words[place], words[place + 1 :]
+    pairs = [word.partition("=") for word in rest]
+    if strange := next(
+        (word for word, (name, equals, _) in zip(rest, pairs, strict=True) if not equals or not name), ""
+    ):
+        raise emu.UsageError(f"link {action}: {strange} is no attribute, which looks like delay=50ms")
+    values = {name: value for name, _, value in pairs}
+    source = values.pop("from", None)
+    if (values and action != "set") or (source is not None and action not in ("set", "clear")):
+        raise emu.UsageError(f"link {action}: it takes no {rest[0]}")
+    if action == "set" and not values:
+        raise emu.UsageError("link set: it takes attributes, such as delay=50ms")
+    if source is not None:
+        source = network[source].name
+    if action == "show":
+        show(network, chosen)
+    elif action == "set":
+        chosen.set(source, **values)
+    elif action == "clear":
+        chosen.clear(source)
+    else:
+        {"down": chosen.down, "up": chosen.up}[action]()
+
+
+def show(network: Network, chosen: RunningLink) -> None:
+    """Print what either direction of a link does, and whether its ends are up."""
+    from emu.shaping import describe
+    from emu.tables import print_table
+
+    does = chosen.shaping
+    rows = []
+    for here, there in (chosen.ends, chosen.ends[::-1]):
+        one = does[here[0]]
+        state = next((one for one in network[here[0]].read_interfaces() if one.name == here[1]), None)
+        up = "up" if state is not None and state.up and state.carrier else "down"
+        rows.append((here[1], there[1], up, describe(one) if one is not None else "nothing"))
+    print_table(["FROM", "TO", "STATE", "DOES TO PACKETS"], rows)
+
+
+@emu.hookimpl
+def emu_register_commands(register: Callable[..., None]) -> None:
+    """Add the command."""
+    register(link)
+
+
+@emu.hookimpl
+def emu_add_cli_commands(cli: click.Group) -> None:
+    """Add the command."""
+    cli.add_command(link_of_network)
