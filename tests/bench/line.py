@@ -67,9 +67,10 @@ class HostRoutes:
 
 def main(words: list[str]) -> None:
     """Build, say so, wait for the end of the input, end."""
-    from emu.plugin_manager import default_plugins
+    from emu.plugin_manager import PluginManager
 
-    plugins = default_plugins()
+    plugins = PluginManager()  # not those that everybody else in this process has
+    plugins.load_package("emu.plugins")
     if "--routes" in words:
         plugins.manager.register(HostRoutes())
     with emu.Network(line(2), plugins=plugins):

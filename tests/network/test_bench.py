@@ -18,7 +18,7 @@ import emu
 from emu.bench.apart import APART
 from emu.bench.line import HostRoutes, line
 from emu.bench.parts import PARTS
-from emu.plugin_manager import default_plugins
+from emu.plugin_manager import PluginManager
 
 from .helpers import EMU, eventually, outer, surroundings
 
@@ -162,7 +162,8 @@ def state(read: Read) -> dict[str, Any]:
 def test_the_floor_builds_what_emu_builds(full: bool, floor: tuple[dict[str, Any], list[Read]]) -> None:
     said, readers = floor
     names = [f"{kind}{number}" for kind in "RH" for number in range(ROUTERS)]
-    plugins = default_plugins()
+    plugins = PluginManager()
+    plugins.load_package("emu.plugins")
     if full:
         plugins.manager.register(HostRoutes())
     with emu.Network(line(ROUTERS), plugins=plugins) as network:
