@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from .errors import TopologyError as TopologyError
     from .errors import UsageError as UsageError
     from .hookspecs import hookimpl as hookimpl
+    from .hosts import with_hosts as with_hosts
     from .jobs import Job as Job
     from .jobs import JobFacts as JobFacts
-    from .hosts import with_hosts as with_hosts
     from .marking import topology as topology
     from .network import Network as Network
     from .node import Node as Node
