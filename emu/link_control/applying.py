@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 20
 #: Features that shape links; the others make them.
 _SHAPING = (
-    "netem", "tbf", "fq", "fq_codel", "codel", "pie", "red", "sfq", "cake", "numgen",
+    "netem", "hfsc", "tbf", "fq", "fq_codel", "codel", "pie", "red", "sfq", "cake", "numgen",
 )  # fmt: skip
 #: What the kernel takes for no limit to the segments of a packet (GSO_MAX_SEGS in include/linux/netdevice.h).
 _MOST_SEGMENTS = 65535
@@ -165,9 +165,9 @@ def _requests(
         if _shapes(after) and not _shapes(before):
             yield from _leftovers(shared.sandbox, change.place)
         if _shapes(before) and not _shapes(after):
-            yield from idle_layers(change.place, before, after, change.netem)
+            yield from idle_layers(change.place, before, after, there)
         else:
-            yield from changes(change.place, before, after, change.netem)
+            yield from changes(change.place, before, after, there)
         if not change.netem and (share := plain_loss(change.new)) != plain_loss(change.old):
             yield DropAtRandom(*one.peer, ends[one.peer].index, share or 0.0)
 
@@ -192,6 +192,14 @@ def _tidy(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings, ther
         before, after = queued(change.old, change.netem), queued(change.new, change.netem)
         if _shapes(before) and not _shapes(after):
             send(shared.sandbox, list(_leftovers(shared.sandbox, change.place)), {})
+
+
+def tidy(shared: Shared, ends: Iterable[End]) -> None:
+    """Take empty queue disciplines away where the plan has nothing for them to do."""
+    found = _ends(shared.plan, dict.fromkeys(ends))
+    for end, one in found.items():
+        if not _shapes(one.shaping):
+            send(shared.sandbox, list(_leftovers(shared.sandbox, Place(*end, one.index))), {})
 
 
 def _leftovers(sandbox: Sandbox, place: Place) -> Iterator[Request]:

@@ -104,6 +104,7 @@ _AQM = "no queue of this kind on links"
 _DISCIPLINES = {
     "netem": "no delay, jitter, duplicates, reordering or corruption on links",
     "tbf": "no rate limits on links",
+    "hfsc": "rates of links with such queues as fq_codel are less exact",
     "htb": "no rates shared by several kinds of traffic",
     **dict.fromkeys(("fq", "fq_codel", "codel", "pie", "red", "sfq", "cake"), _AQM),
 }
@@ -211,10 +212,16 @@ class Need:
     otherwise: str | None = None
 
 
+#: What keeps rates more exactly, and keeps queues from the sender's own limits.
+_BETTER = ("netem", "hfsc")
+
+
 def names_in(needs: Iterable[Need]) -> list[str]:
-    """Return the names of all features that may do what is needed."""
-    names = (name for need in needs for name in (need.feature, need.otherwise) if name is not None)
-    return list(dict.fromkeys(names))
+    """Return the names of all features that may do what is needed, and of those that make it better."""
+    found = list(needs)
+    names = [name for need in found for name in (need.feature, need.otherwise) if name is not None]
+    better = _BETTER if any(need.purpose in ("rate", "queue") for need in found) else ()
+    return list(dict.fromkeys([*names, *better]))
 
 
 def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -> list[str]:

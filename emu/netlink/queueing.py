@@ -3,44 +3,43 @@
 At the root are the rate and the queue in front of it (netem as `Pace`), below them the way of the packets
 (netem as `Netem`): netem hands each packet that is due to the discipline below it. A queue that drops or
 marks by its own mind decides when a packet leaves it, not when it comes: it needs a rate above that
-fetches packets, tbf's, which has netem above it. docs/explanation/links.md has the reasons.
+fetches packets, that of hfsc or tbf, which has netem above it. docs/explanation/links.md has the reasons.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..plan import NodePlan, Plan
 from ..shaping import Shaping, needs
 from ..shaping.model import DEFAULT_MTU, limit_in
-from ..shaping.possible import possible
+from ..shaping.possible import STEEPEST, keepers, possible, rate_by_netem
 from ..shaping.units import LARGEST_RATE
 from .disciplines import Netem, Pace, Tbf, Waiting, waiting_for
 from .features import Need
 from .filtering import loss_operations
 from .messages import ACK, CREATE, NEW, NEWLINK, REPLACE, REQUEST, attribute, link, message, number, text
 from .operations import Request
+from .service_curve import Hfsc, SetCurve
 
 # include/uapi/linux/rtnetlink.h, pkt_sched.h and if_link.h
 NEWQDISC, DELQDISC = 36, 37
 _TCA_KIND, _TCA_OPTIONS = 1, 2
 _ROOT = 0xFFFFFFFF
 _IFLA_MTU, _IFLA_GSO_MAX_SEGS = 4, 40
-#: The major numbers of the handles of what sets the pace, of the way, and of the bucket and its queue:
-#: always the same ones, so that a change finds them.
-PACE, WAY, BUCKET, QUEUE = 1, 2, 3, 4
+#: The major numbers of the handles of what sets the pace, of the way, and of what fetches packets at a rate
+#: and its queue: always the same ones, so that a change finds them.
+PACE, WAY, FETCHER, QUEUE = 1, 2, 3, 4
 #: How many packets may be on their way. That is no queue, and drops none: 1 s of 10 Gbit/s.
 _ON_THE_WAY = 1_000_000
 #: For how long a late timer costs no bandwidth, in seconds: what the bucket holds.
 _SLACK = 0.004
 #: A bucket through which packets pass at once.
 _OPEN = 1 << 20
-#: Where the kernel's own queue disciplines have no say.
-_FIFO = ("fifo", "pfifo")
 
-Discipline = Pace | Netem | Tbf | Waiting
+Discipline = Pace | Netem | Hfsc | Tbf | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +138,18 @@ def _traffic(index: int, major: int, parent: int) -> bytes:
     return b"".join(value.to_bytes(4, "little") for value in (0, index, major << 16, above, 0))
 
 
-def layers_of(shaping: Shaping | None, netem: bool = True) -> tuple[Layer, ...]:
+def layers_of(shaping: Shaping | None, there: Collection[str] | None = None) -> tuple[Layer, ...]:
     """Return the queue disciplines of one direction, from the root down.
 
     Args:
         shaping: what the direction does.
-        netem: whether the kernel has it; a rate and its queue do without, but less well.
+        there: the kernel's features; None is all. A rate and its queue do without netem and hfsc, less well.
     """
+    netem = there is None or "netem" in there
     if shaping is None or not shaping.shapes:
         return ()
-    kind = shaping.queue.kind if shaping.queue else "fifo"
-    # The kernel refuses a netem that duplicates beside another one (check_netem_in_tree, since Linux 6.16).
-    if netem and kind in _FIFO and not shaping.duplicate:
+    # The kernel refuses a netem that duplicates beside another one (check_netem_in_tree).
+    if netem and rate_by_netem(shaping):
         limit = _ON_THE_WAY if shaping.rate is None else limit_in(shaping, "packets")
         pace = Layer(Pace(shaping.rate, limit), PACE, 0)
         return (
@@ -163,10 +162,24 @@ def layers_of(shaping: Shaping | None, netem: bool = True) -> tuple[Layer, ...]:
         return tuple(found)
     waiting = waiting_for(shaping)
     if shaping.rate is not None:
-        burst = max(shaping.frame, int(shaping.rate * _SLACK / 8))
-        found.append(Layer(Tbf(shaping.rate, burst, waiting.limit), BUCKET, found[-1].major if found else 0))
+        fetcher = _fetcher(shaping, shaping.rate, waiting.limit, there)
+        found.append(Layer(fetcher, FETCHER, found[-1].major if found else 0))
     found.append(Layer(waiting, QUEUE, found[-1].major if found else 0))
     return tuple(found)
+
+
+def _fetcher(shaping: Shaping, rate: int, limit: int, there: Collection[str] | None) -> Hfsc | Tbf:
+    """Return what takes packets out of a queue at a rate."""
+    if "hfsc" in keepers(shaping) and (there is None or "hfsc" in there):
+        return Hfsc(rate)
+    return Tbf(rate, max(shaping.frame, int(rate * _SLACK / 8)), limit)
+
+
+def _setting(place: Place, layer: Layer, replace: bool = False) -> Iterator[Request]:
+    """Yield what adds a layer, or changes it."""
+    yield SetDiscipline(place.node, place.name, place.index, layer, replace)
+    if isinstance(layer.discipline, Hfsc):
+        yield SetCurve(place.node, place.name, place.index, layer.major, layer.discipline.rate, replace)
 
 
 def shaping_operations(plan: Plan, there: Collection[str] | None = None) -> list[Request]:
@@ -188,8 +201,8 @@ def shaping_operations(plan: Plan, there: Collection[str] | None = None) -> list
         for operation in (
             *_limits(node, one.name, one.index, one.shaping, node.name in limited),
             *(
-                SetDiscipline(node.name, one.name, one.index, layer)
-                for layer in layers_of(queued(one.shaping, netem), netem)
+                request for layer in layers_of(queued(one.shaping, netem), there)
+                for request in _setting(Place(node.name, one.name, one.index), layer)
             ),
         )
     ]  # fmt: skip
@@ -232,15 +245,17 @@ def needs_at(node: str, name: str, shaping: Shaping | None) -> list[Need]:
     return [Need(feature, purpose, place, otherwise) for feature, purpose, otherwise in needs(shaping)]
 
 
-def changes(place: Place, old: Shaping | None, new: Shaping | None, netem: bool = True) -> list[Request]:
+def changes(
+    place: Place, old: Shaping | None, new: Shaping | None, there: Collection[str] | None = None
+) -> list[Request]:  # fmt: skip
     """Return what makes a running direction that does `old` do `new`.
 
     All is changed in place and keeps its packets, but for a queue that becomes one of another kind. What
     has nothing to do any more stays and does nothing, since packets may be in it.
     """
     node, name, index = place.node, place.name, place.index
-    before = {layer.major: layer for layer in layers_of(old, netem)}
-    after = {layer.major: layer for layer in layers_of(new, netem)}
+    before = {layer.major: layer for layer in layers_of(old, there)}
+    after = {layer.major: layer for layer in layers_of(new, there)}
     if PACE in before and (PACE in after or not after):
         idle = Layer(Pace(None, _ON_THE_WAY), PACE, 0), Layer(Netem(Shaping(), _ON_THE_WAY), WAY, PACE)
         after = {layer.major: layer for layer in idle if layer.major in before} | after
@@ -254,13 +269,15 @@ def changes(place: Place, old: Shaping | None, new: Shaping | None, netem: bool 
         found.append(RemoveDiscipline(node, name, index, gone.major, gone.parent))
         before = {major: one for major, one in before.items() if major < gone.major}
     found += [
-        SetDiscipline(node, name, index, _again(layer), replace=True)
-        for major, layer in sorted(after.items()) if layer != before.get(major)
+        request for major, layer in sorted(after.items()) if layer != before.get(major)
+        for request in _setting(place, _again(layer), replace=True)
     ]  # fmt: skip
     return found
 
 
-def idle_layers(place: Place, old: Shaping | None, new: Shaping | None, netem: bool = True) -> list[Request]:
+def idle_layers(
+    place: Place, old: Shaping | None, new: Shaping | None, there: Collection[str] | None = None
+) -> list[Request]:  # fmt: skip
     """Return what makes the queue disciplines of a direction do nothing, whose packets then leave at once.
 
     They stay: what removes them drops the packets in them. `new` shapes nothing; an MTU it may have.
@@ -270,7 +287,7 @@ def idle_layers(place: Place, old: Shaping | None, new: Shaping | None, netem: b
     mtu = (new and new.mtu) or DEFAULT_MTU
     if mtu != ((old and old.mtu) or DEFAULT_MTU):
         found.append(SetLimits(node, name, index, mtu, None))
-    for layer in layers_of(old, netem):
+    for layer in layers_of(old, there):
         one: Discipline = layer.discipline
         if isinstance(one, Pace):
             one = Pace(None, _ON_THE_WAY, again=True)
@@ -278,9 +295,11 @@ def idle_layers(place: Place, old: Shaping | None, new: Shaping | None, netem: b
             one = Netem(Shaping(), _ON_THE_WAY, one.first, again=True)
         elif isinstance(one, Tbf):
             one = Tbf(LARGEST_RATE, _OPEN, one.limit)
+        elif isinstance(one, Hfsc):
+            one = Hfsc(STEEPEST)
         else:
             continue
-        found.append(SetDiscipline(node, name, index, dataclasses.replace(layer, discipline=one), True))
+        found += _setting(place, dataclasses.replace(layer, discipline=one), replace=True)
     return found
 
 

@@ -9,13 +9,15 @@ from .model import Loss, Shaping
 
 #: The queue disciplines that every kernel has, and those of which netem keeps a rate by itself.
 PLAIN, ALWAYS = ("fifo", "pfifo"), ("fifo", "pfifo", "bfifo")
+#: The largest rate of HFSC, which counts bytes per second in 32 bits (struct tc_service_curve).
+STEEPEST = (2**32 - 1) * 8
 
 
 def possible(shaping: Shaping | None, there: Collection[str]) -> Shaping | None:
     """Return what is left of a direction on a kernel that has the features `there`; None is nothing.
 
     Features are called as in `emu.netlink.features`. Loss that is independent needs `netem` or `numgen`, a
-    rate `tbf` or, where the queue is plain, `netem`.
+    rate one of its `keepers`.
     """
     if shaping is None:
         return None
@@ -27,7 +29,7 @@ def possible(shaping: Shaping | None, there: Collection[str]) -> Shaping | None:
         )
     if found.queue is not None and found.queue.kind not in (*ALWAYS, *there):
         found = dataclasses.replace(found, queue=None)
-    if found.rate is not None and "tbf" not in there and not ("netem" in there and rate_by_netem(found)):
+    if found.rate is not None and not any(one in there for one in keepers(found)):
         found = dataclasses.replace(found, rate=None)
     if found.rate is None and found.queue is None:
         found = dataclasses.replace(found, limit=None)
@@ -37,6 +39,19 @@ def possible(shaping: Shaping | None, there: Collection[str]) -> Shaping | None:
 def rate_by_netem(shaping: Shaping) -> bool:
     """Tell whether netem can keep a direction's rate: packets leave its queue in order."""
     return (shaping.queue is None or shaping.queue.kind in PLAIN) and not shaping.duplicate
+
+
+def keepers(shaping: Shaping) -> tuple[str, ...]:
+    """Return the features of the kernel that can keep a direction's rate, the best first.
+
+    A bucket of tokens (`tbf`) can always. What holds packets back by itself is no queue for `hfsc`, which
+    would take that for lateness and make up for it.
+    """
+    if rate_by_netem(shaping):
+        return "netem", "tbf"
+    queue = shaping.queue
+    paces = queue is not None and (queue.kind == "fq" or "bandwidth" in dict(queue.options))
+    return ("tbf",) if paces or (shaping.rate or 0) > STEEPEST else ("hfsc", "tbf")
 
 
 def plain_loss(shaping: Shaping | None) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .model import Shaping
-from .possible import ALWAYS, plain_loss, rate_by_netem
+from .possible import ALWAYS, keepers, plain_loss
 from .queues import DISCIPLINES
 
 
@@ -77,14 +77,15 @@ _NETEM = ("delay", "jitter", "loss", "duplicate", "corrupt", "reorder", "slot")
 def needs(shaping: Shaping) -> list[tuple[str, str, str | None]]:
     """Return what the kernel has to have: a feature of `emu.netlink.features`, for what, and what does, too.
 
-    A rate with a plain queue is kept by netem, or by tbf where a kernel lacks netem.
+    A rate is kept by tbf where a kernel lacks what does so better.
     """
     found: list[tuple[str, str, str | None]] = [
         ("netem", name, "numgen" if name == "loss" and plain_loss(shaping) is not None else None)
         for name in _NETEM if getattr(shaping, name)
     ]  # fmt: skip
     if shaping.rate is not None:
-        found.append(("netem", "rate", "tbf") if rate_by_netem(shaping) else ("tbf", "rate", None))
+        best, *others = keepers(shaping)
+        found.append((best, "rate", others[-1] if others else None))
     if shaping.queue is not None and shaping.queue.kind not in ALWAYS:
         found.append((shaping.queue.kind, "queue", None))
     return found

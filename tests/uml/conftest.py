@@ -25,7 +25,7 @@ _REPORTS = os.environ.get("EMU_UML_REPORTS")
 #: What is there from the start: nothing on the machine loads modules by itself.
 _LOADED = (
     "veth", "bridge", "ifb", "vrf", "vxlan", "dummy", "macvlan", "8021q", "ipv6",
-    "sch_netem", "sch_htb", "sch_tbf", "sch_ingress", "act_mirred", "cls_matchall", "cls_u32",
+    "sch_netem", "sch_htb", "sch_tbf", "sch_hfsc", "sch_ingress", "act_mirred", "cls_matchall", "cls_u32",
     "nf_tables",
 )  # fmt: skip
 _Reports = dict[str, list[pytest.TestReport]]

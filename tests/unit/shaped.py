@@ -6,6 +6,7 @@ from typing import Any
 
 from emu.netlink.operations import Request
 from emu.netlink.queueing import SetDiscipline, SetLimits, layers_of
+from emu.netlink.service_curve import Hfsc, SetCurve
 from emu.shaping import Shaping, shaping_from
 from emu.shaping.attributes import PARSERS
 
@@ -55,7 +56,9 @@ def requests() -> list[Request]:
     """Return each request once that shapes one of the directions, of the interface A-veth0."""
     found: dict[Request, None] = {SetLimits("A", "A-veth0", 2, 1400, 1): None}
     for attributes in DIRECTIONS:
-        for netem in (True, False):
-            for layer in layers_of(shaping(**attributes), netem):
+        for there in (None, {"netem", "tbf"}, {"tbf"}):
+            for layer in layers_of(shaping(**attributes), there):
                 found[SetDiscipline("A", "A-veth0", 2, layer)] = None
+                if isinstance(layer.discipline, Hfsc):
+                    found[SetCurve("A", "A-veth0", 2, layer.major, layer.discipline.rate)] = None
     return list(found)

@@ -22,6 +22,7 @@ from emu.netlink.queueing import (
     needs_of,
     shaping_operations,
 )
+from emu.netlink.service_curve import SetCurve
 from emu.plan import Plan
 from emu.shaping import Shaping
 from emu.topologies.two_segment import two_segment
@@ -70,10 +71,13 @@ def test_messages_are_those_of_the_tc_command_but_for_the_order_of_options(reque
         ({"rate": "10mbit"}, ["netem"]),
         ({"delay": "10ms"}, ["netem", "netem"]),
         ({"rate": "10mbit", "delay": "10ms", "loss": "1%"}, ["netem", "netem"]),
-        ({"rate": "10mbit", "queue": "fq_codel"}, ["netem", "tbf", "fq_codel"]),
-        ({"rate": "10mbit", "queue": "bfifo", "limit": "64kb"}, ["netem", "tbf", "bfifo"]),
-        ({"rate": "10mbit", "delay": "1ms", "duplicate": "1%"}, ["netem", "tbf", "pfifo"]),
+        ({"rate": "10mbit", "queue": "fq_codel"}, ["netem", "hfsc", "fq_codel"]),
+        ({"rate": "10mbit", "queue": "bfifo", "limit": "64kb"}, ["netem", "hfsc", "bfifo"]),
+        ({"rate": "10mbit", "delay": "1ms", "duplicate": "1%"}, ["netem", "hfsc", "pfifo"]),
         ({"queue": "fq"}, ["netem", "fq"]),
+        ({"rate": "10mbit", "queue": "fq"}, ["netem", "tbf", "fq"]),
+        ({"rate": "10mbit", "queue": "cake bandwidth 9mbit"}, ["netem", "tbf", "cake"]),
+        ({"rate": "100gbit", "queue": "fq_codel"}, ["netem", "tbf", "fq_codel"]),
     ],
 )  # fmt: skip
 def test_what_stands_below_what(attributes: dict[str, Any], kinds: list[str]) -> None:
@@ -83,7 +87,7 @@ def test_what_stands_below_what(attributes: dict[str, Any], kinds: list[str]) ->
 
 
 def test_a_rate_does_without_netem() -> None:
-    layers = layers_of(shaping(rate="10mbit", limit=50), netem=False)
+    layers = layers_of(shaping(rate="10mbit", limit=50), there={"tbf"})
     assert [layer.discipline.words() for layer in layers] == [
         ["rate", "10mbit", "burst", "5000b", "limit", "50b"], ["limit", "50"],
     ]  # fmt: skip
@@ -105,7 +109,7 @@ def test_changes_are_made_in_place(old: dict[str, Any], new: dict[str, Any]) -> 
     found = changes(PLACE, shaping(**old), shaping(**new))
     assert found
     for one in found:
-        assert isinstance(one, SetDiscipline)
+        assert isinstance(one, SetDiscipline | SetCurve)
         flags = HEADER.unpack_from(one.encode(0, {}, acknowledge=False))[2]
         assert flags == 0x501  # NLM_F_REQUEST, NLM_F_REPLACE, NLM_F_CREATE
     handles = {layer.major for layer in layers_of(shaping(**old))}
@@ -169,7 +173,7 @@ def test_links_are_shaped_before_they_are_up() -> None:
 def test_what_is_asked_of_the_kernel() -> None:
     plan = shaped_plan(rate={"HOST1": "1mbit"}, delay={"ROUTER": "10ms"}, queue={"HOST1": "fq_codel"})
     assert {(one.feature, one.purpose, one.place) for one in needs_of(plan)} == {
-        ("tbf", "rate", "HOST1-veth0 in HOST1"), ("fq_codel", "queue", "HOST1-veth0 in HOST1"),
+        ("hfsc", "rate", "HOST1-veth0 in HOST1"), ("fq_codel", "queue", "HOST1-veth0 in HOST1"),
         ("netem", "delay", "ROUTER-veth0 in ROUTER"),
     }  # fmt: skip
 
