@@ -134,7 +134,7 @@ def find_rooms() -> Iterator[Room]:
     """Yield how much of everything there is; nothing for what has no limit, or none that shows."""
     yield from _files()
     limit = _setting("user/max_net_namespaces")
-    if limit is not None:
+    if limit:  # 0 is how some machines forbid them, which is not a matter of room
         raising = "'sudo sysctl user.max_net_namespaces={}'"
         yield Room("namespaces", "user.max_net_namespaces", limit, raising)
     yield from _memory()

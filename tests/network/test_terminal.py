@@ -207,7 +207,7 @@ def test_names_are_completed(screen: Screen) -> None:
     screen.type("HOST1 tracer", "Tab")
     screen.wait(r"^emu> HOST1 traceroute\Z")
     screen.type("HOST", "Tab")
-    screen.wait("^ +HOST1\\n +HOST2")  # more than one: they are shown
+    screen.wait("^ +HOST1\\n +HOST1-veth0\\n +HOST2")  # more than one: they are shown
 
 
 def test_history_outlives_the_prompt(screen: Screen) -> None:
