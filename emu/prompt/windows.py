@@ -45,7 +45,7 @@ def prepare_windows(plan: Plan, without_prompt: bool) -> None:
     words = shlex.join([*_emu(), *sys.argv[1:]])
     # What went wrong in a window would go with it.
     script = f'{words} || {{ echo "status $?; Enter closes the window"; read line; }}'
-    command = ["tmux", "new-session", "-n", "emu", *_environment(), "sh", "-c", script]
+    command = ["tmux", "new-session", "-n", "emu", *_surroundings(), "sh", "-c", script]
     os.execvp("tmux", command)  # the network belongs to the prompt's window from here on
 
 
@@ -61,9 +61,11 @@ def open_windows(network: str, nodes: Sequence[str], front: bool) -> None:
         shell = [*_emu(), "exec", network, node, shutil.which("bash") or "sh"]
         if os.environ.get("TMUX") and shutil.which("tmux"):
             where = [] if front else ["-d"]
-            _start(["tmux", "new-window", *where, "-n", node, *_environment(), shlex.join(shell)])
+            _start(["tmux", "new-window", *where, "-n", node, *_surroundings(), shlex.join(shell)])
         elif os.environ.get("DISPLAY") and shutil.which("xterm"):
-            _start(["xterm", "-T", node, "-e", *shell], waits=False)
+            # A shell leaves it to the machine: it may live for long, and nobody waits for it.
+            script = '"$@" </dev/null >/dev/null 2>&1 &'
+            _start(["sh", "-c", script, "sh", "xterm", "-T", node, "-e", *shell])
         else:
             way = f"'emu exec {network} {node} bash' in another terminal, or 'emu run … --tmux'"
             raise UsageError(
@@ -80,18 +82,18 @@ def _emu() -> list[str]:
     return [sys.executable, "-m", "emu"]
 
 
-def _environment() -> list[str]:
-    return [word for name in _PASSED if name in os.environ for word in ("-e", f"{name}={os.environ[name]}")]
+def _surroundings() -> list[str]:
+    """Return what tmux has to be told of, so that a window is where this process is."""
+    passed = [word for name in _PASSED if name in os.environ for word in ("-e", f"{name}={os.environ[name]}")]
+    return ["-c", os.getcwd(), *passed]
 
 
-def _start(command: list[str], waits: bool = True) -> None:
+def _start(command: list[str]) -> None:
+    """Run a command that opens a window."""
     try:
-        if not waits:
-            nothing = subprocess.DEVNULL
-            subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
-            return
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
     except OSError as error:
         raise EmuError(f"open a terminal: {command[0]}: {error.strerror}") from error
     if done.returncode:
-        raise EmuError(f"open a terminal: {command[0]}: {done.stderr.strip() or f'status {done.returncode}'}")
+        reason = done.stderr.strip() or f"status {done.returncode}"
+        raise EmuError(f"open a terminal: {command[0]}: {reason}")
