@@ -40,7 +40,7 @@ def test_exit_statuses_are_those_of_the_documentation() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EmuError)]
     assert {kind.__name__: kind.exit_status for kind in kinds} == {
         "EmuError": 1, "UsageError": 2, "TopologyError": 2, "PlanError": 2, "PluginError": 2,
-        "PrivilegeError": 77, "KernelError": 1, "NotRunning": 1,
+        "PrivilegeError": 77, "LimitError": 71, "KernelError": 1, "NotRunning": 1, "TimedOut": 1,
     }  # fmt: skip
 
 
