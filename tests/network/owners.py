@@ -43,8 +43,8 @@ class Owners:
         from emu.plugin_manager import default_plugins
         from emu.topologies.two_segment import two_segment
         plan = default_plugins().plan_for(two_segment())
-        import emu.netlink.operations, emu.netlink.dumps
-        emu.netlink.operations.operations_for(plan)
+        import emu.netlink.lowering, emu.netlink.dumps
+        emu.netlink.lowering.operations_for(plan)
 
         def say(word):
             os.write(1, f"{name} {word}\\n".encode())
