@@ -55,7 +55,10 @@ _STEPS: Sequence[tuple[str, Chosen]] = (
     ("MAC addresses that tell the node and are the same each time.", _any_of(CreateVeth)),
     ("A bridge per switch, and the links' ends as its ports.", _any_of(CreateBridge, Enslave)),
     ("Second names for interfaces whose own would be longer than 15 characters.", _any_of(AddAltname)),
-    ("What links do to packets: rate, queue, delay, loss.", _any_of(SetLimits, SetDiscipline, SetCurve, DropAtRandom)),
+    (
+        "What links do to packets: rate, queue, delay, loss.",
+        _any_of(SetLimits, SetDiscipline, SetCurve, DropAtRandom),
+    ),
     ("An address per interface, from which the kernel knows the way to its prefix.", _any_of(AddAddress)),
     ("The interfaces up.", _any_of(SetUp)),
     ("Routes to the segments beyond.", _any_of(AddRoutes)),
