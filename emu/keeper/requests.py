@@ -157,7 +157,8 @@ class Requests:
             with netns.open_netlink(protocol) as sock:
                 yield sock
             return
-        sock = self.transactions.pop(node, None) or netns.open_netlink(protocol)
+        kept = node in self.transactions
+        sock = self.transactions.pop(node) if kept else netns.open_netlink(protocol)
         try:
             yield sock
         except BaseException:
@@ -269,7 +270,7 @@ class Requests:
         client.tell({"version": self.version, "stored": fits})
 
     def do_amend(self, client: Client, _: Frame, version: int, amendments: dict[str, Any]) -> None:
-        """Take small changes of the document, each by a key, if nobody else has changed it since `version`."""
+        """Take small changes of the document, by keys, if nobody else has changed it since `version`."""
         fits = version == self.version
         if fits:
             self.version += 1
