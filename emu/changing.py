@@ -15,10 +15,13 @@ from .connection import Sandbox
 from .daemons import furnish, start_daemons
 from .errors import EmuError, KernelError
 from .finding import link_number
+from .link_control.applying import features_of
 from .netlink.delivery import send
+from .netlink.features import check_new_needs
 from .netlink.lowering import address_operations, link_operations, up_operations
 from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp, WriteSetting
 from .netlink.present import NodeState, read_states
+from .netlink.queueing import needs_of, segment_limits
 from .netlink.readiness import await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink
 from .pins import link_name
@@ -47,6 +50,7 @@ def change(network: Network, attempt: str, make: Callable[[Changes, Plan, Used],
         make: gets what changes plans, the plan, and which numbers interfaces have in the kernel.
 
     Raises:
+        PrivilegeError: the kernel lacks what a new link is to do.
         EmuError: it cannot be done, or the kernel refused something; the network is as before.
     """
     changes = Changes(network.plugins.addressing, network.plugins.routes)
@@ -55,6 +59,7 @@ def change(network: Network, attempt: str, make: Callable[[Changes, Plan, Used],
         old, sandbox = network.plan, network.sandbox
         states = read_states(sandbox, [node.name for node in old.nodes], ())
         new = make(changes, old, {name: state.links.keys() for name, state in states.items()})
+        _check_features(sandbox, old, new)
         if network.replace_plan(new):
             try:
                 _carry_out(sandbox, old, new)
@@ -102,6 +107,7 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     states = read_states(sandbox, list(namespaces), ())
     send(sandbox, list(_ringed_bridges(old, new, states)), {})
     _add_links(sandbox, new, states, namespaces, {node.name for node in added})
+    send(sandbox, list(segment_limits(old, new)), {})
     there = {link.ends for link in new.links}
     gone = [link for link in old.links if link.ends not in there]
     send(sandbox, [request for link in gone for request in _removal(old, link, states)], {})
@@ -111,6 +117,12 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     sandbox.ask("write", hosts_file(new).encode(), path="/run/emu/hosts")
     await_rings(sandbox, new)
     start_daemons(sandbox, added)
+
+
+def _check_features(sandbox: Sandbox, old: Plan, new: Plan) -> None:
+    """Check that the kernel can do what new links are to do, unless the network does without."""
+    if not new.optional_shaping and (needs := needs_of(new)):
+        check_new_needs(needs_of(old), needs, features_of(sandbox))
 
 
 def _ringed_bridges(old: Plan, new: Plan, states: States) -> Iterator[Request]:

@@ -8,21 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import EmuError, PrivilegeError
-from ..kernel_parts import read_kernel
+from ..errors import EmuError
 from ..netlink.counters import encode_queue_query, read_queue_counts
 from ..netlink.delivery import Batch, exchange, send
-from ..netlink.features import find_features, unsupported
+from ..netlink.features import check_new_needs, find_features
 from ..netlink.filtering import DropAtRandom
 from ..netlink.queueing import (
     Place,
     RemoveDiscipline,
-    SetLimits,
-    beside_shaped,
     changes,
     idle_layers,
     needs_at,
     queued,
+    segment_limits,
 )
 from ..shaping.possible import plain_loss, possible
 
@@ -39,8 +37,6 @@ _ATTEMPTS = 20
 _SHAPING = (
     "netem", "hfsc", "tbf", "fq", "fq_codel", "codel", "pie", "red", "sfq", "cake", "numgen",
 )  # fmt: skip
-#: What the kernel takes for no limit to the segments of a packet (GSO_MAX_SEGS in include/linux/netdevice.h).
-_MOST_SEGMENTS = 65535
 #: The features of each sandbox's kernel, found out once.
 _features: weakref.WeakKeyDictionary[Sandbox, frozenset[str]] = weakref.WeakKeyDictionary()
 
@@ -124,14 +120,11 @@ def _ends(plan: Plan, wanted: Shapings) -> dict[End, InterfacePlan]:
 def _check(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings) -> frozenset[str]:
     """Return what the kernel can do; PrivilegeError when something that is new needs more than that."""
     there = features_of(shared.sandbox)
-    known = {(one.feature, one.purpose) for end in new for one in needs_at(*end, ends[end].shaping)}
-    needs = [
-        one for end, shaping in new.items() for one in needs_at(*end, shaping)
-        if (one.feature, one.purpose) not in known
-    ]  # fmt: skip
-    if all(one.feature in there or one.otherwise in there for one in needs) or shared.plan.optional_shaping:
-        return there
-    raise PrivilegeError("; ".join(unsupported(needs, there, read_kernel())))
+    known = [one for end in new for one in needs_at(*end, ends[end].shaping)]
+    needs = [one for end, shaping in new.items() for one in needs_at(*end, shaping)]
+    if not shared.plan.optional_shaping:
+        check_new_needs(known, needs, there)
+    return there
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +152,7 @@ def _requests(
     """Yield what makes the kernel do what is new."""
     all_changes = list(_changes(ends, new, there))
     if any(_shapes(change.new) != _shapes(change.old) for change, _ in all_changes):
-        yield from _segment_limits(old, shared.plan)
+        yield from segment_limits(old, shared.plan)
     for change, one in all_changes:
         before, after = queued(change.old, change.netem), queued(change.new, change.netem)
         if _shapes(after) and not _shapes(before):
@@ -174,16 +167,6 @@ def _requests(
 
 def _shapes(shaping: Shaping | None) -> bool:
     return shaping is not None and shaping.shapes
-
-
-def _segment_limits(old: Plan, new: Plan) -> Iterator[Request]:
-    """Yield what makes TCP hand over single segments where a link is shaped now, and many where none is."""
-    before, after = beside_shaped(old), beside_shaped(new)
-    for node in new.nodes:
-        if (node.name in before) != (node.name in after):
-            segments = 1 if node.name in after else _MOST_SEGMENTS
-            for one in node.interfaces:
-                yield SetLimits(node.name, one.name, one.index, None, segments)
 
 
 def _tidy(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]) -> None:

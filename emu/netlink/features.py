@@ -284,3 +284,15 @@ def check_features(
         lost = f"links carry packets without {purposes}"
         return [f"{optional} need {_listed(lacking)}, which this kernel lacks: {lost}"]
     return lines
+
+
+def check_new_needs(known: Iterable[Need], needs: Iterable[Need], there: Collection[str]) -> None:
+    """Check that the kernel has what a change needs; what was needed before has been dealt with.
+
+    Raises:
+        PrivilegeError: it lacks some; names all, each with the way out.
+    """
+    before = {(one.feature, one.purpose) for one in known}
+    fresh = [one for one in needs if (one.feature, one.purpose) not in before]
+    if _lacking(fresh, there):
+        raise PrivilegeError("; ".join(unsupported(fresh, there, read_kernel())))

@@ -38,6 +38,8 @@ _ON_THE_WAY = 1_000_000
 _SLACK = 0.004
 #: A bucket through which packets pass at once.
 _OPEN = 1 << 20
+#: What the kernel takes for no limit to the segments of a packet (GSO_MAX_SEGS in include/linux/netdevice.h).
+_MOST_SEGMENTS = 65535
 
 Discipline = Pace | Netem | Hfsc | Tbf | Waiting
 
@@ -343,3 +345,18 @@ def beside_shaped(plan: Plan) -> set[str]:
         found.update(fresh)
         queue += fresh
     return found
+
+
+def segment_limits(old: Plan, new: Plan) -> Iterator[Request]:
+    """Yield what makes TCP hand over single segments where a link is shaped now, and many where none is.
+
+    Interfaces that are new count as those of a network without shaped links.
+    """
+    before, after = beside_shaped(old), beside_shaped(new)
+    limited = {(node.name, one.name) for node in old.nodes if node.name in before for one in node.interfaces}
+    for node in new.nodes:
+        single = node.name in after
+        for one in node.interfaces:
+            if single != ((node.name, one.name) in limited):
+                segments = 1 if single else _MOST_SEGMENTS
+                yield SetLimits(node.name, one.name, one.index, None, segments)

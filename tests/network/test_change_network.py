@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,3 +146,25 @@ def test_changes_and_reroute_go_together() -> None:
         net.remove_node("n1")
         results = net.ping_all(timeout=0.3)
         assert all("H-n1" in (one.source, one.target) for one in results.unreachable)
+
+
+def segments(net: emu.Network) -> set[int]:
+    """Return what TCP may hand over as one packet, in segments, at the interfaces of all links."""
+    found = set()
+    for node in net:
+        words = ["ip", "-json", "-details", "link", "show", "type", "veth"]
+        for one in json.loads(node.run(words, capture_output=True, check=True).stdout):
+            found.add(one["gso_max_segs"])
+    return found
+
+
+def test_packets_come_one_by_one_to_a_shaped_link_whichever_was_added_last(net: emu.Network) -> None:
+    (usual,) = segments(net)
+    net.add_node("HOST3")
+    net.add_link("HOST3", "ROUTER", rate="10mbit")
+    assert segments(net) == {1}
+    net.add_node("HOST4")
+    net.add_link("HOST4", "ROUTER")
+    assert segments(net) == {1}
+    net.remove_node("HOST3")
+    assert segments(net) == {usual}

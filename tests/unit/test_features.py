@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from emu.errors import PrivilegeError
 from emu.kernel_parts import Kernel
-from emu.netlink.features import FEATURES, Need, unsupported
+from emu.netlink.features import FEATURES, Need, check_new_needs, unsupported
 
 MODULES = Kernel("6.1", loadable=frozenset({"sch_netem"}))
 
@@ -38,3 +41,10 @@ def test_another_way_to_have_it_will_do() -> None:
 def test_every_feature_says_what_it_costs_to_lack_it() -> None:
     assert all(one.without and one.parts for one in FEATURES.values())
     assert all(name == one.name for name, one in FEATURES.items())
+
+
+def test_a_change_is_refused_for_what_it_adds_and_not_for_what_was_there() -> None:
+    delay, cake = Need("netem", "delay", "A-veth0"), Need("cake", "queue", "B-veth0")
+    check_new_needs([delay], [delay], frozenset())
+    with pytest.raises(PrivilegeError, match=r"^queue on B-veth0: this kernel lacks cake"):
+        check_new_needs([delay], [delay, cake], frozenset())
