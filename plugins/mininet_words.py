@@ -32,7 +32,7 @@ _MEANT = {
 #: Their word → what to use in its place, where nothing of ours is the same.
 _INSTEAD = {
     "dpctl": "switches are Linux bridges, without OpenFlow; 'NODE bridge fdb' and 'NODE bridge link' tell",
-    "switch": "a switch always runs; 'remove node NODE' takes it away, 'NODE ip link set PORT down' a port",
+    "switch": "a switch always runs; 'remove node NODE' takes it away, 'link NODE NODE down' a port",
 }
 
 

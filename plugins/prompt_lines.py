@@ -1,4 +1,4 @@
-"""Commands that run other lines: `for`, `in`, `!`; and `set`, which says what scripts do on a failure."""
+"""Commands that run other lines: `for`, `in`, `not`; and `set`, which says what scripts do on a failure."""
 
 from __future__ import annotations
 
@@ -57,17 +57,23 @@ def in_(session: Session, line: tuple[str, ...]) -> int:
     return session.run_in_nodes(word, command)
 
 
-@click.command("!", context_settings=_LINE)
+@click.command("not", context_settings=_LINE)
 @click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="LINE…")
 @click.pass_obj
-def fails(session: Session, line: tuple[str, ...]) -> int:
-    """Run a line that must fail: the status is 0 when it does, and 1 when it does not.
+def not_(session: Session, line: tuple[str, ...]) -> int:
+    """Run a line that must fail: the status is 0 when it does, and 1 when it does not. `!` is the same.
 
     \b
-    emu> ROUTER ip link set ROUTER-veth1 down
+    emu> link ROUTER HOST2 down
     emu> ! HOST1 ping -c 1 -W 1 HOST2
     """
     return 0 if session.run_line(line[0]) else 1
+
+
+#: As shells write it; no heading and no link can be called so.
+_bang = click.Command(
+    "!", callback=not_.callback, params=not_.params, help=not_.help, hidden=True, context_settings=_LINE
+)
 
 
 @click.command("set", context_settings=_LINE)
@@ -99,7 +105,7 @@ def set_(session: Session, words: tuple[str, ...]) -> None:
 @emu.hookimpl
 def emu_register_commands(register: Callable[..., None]) -> None:
     """Add the commands."""
-    for command in (for_, in_, fails):
+    for command in (for_, in_, not_, _bang):
         command.takes_line = True  # type: ignore[attr-defined]  # see emu.prompt.session
-    for command in (for_, in_, fails, set_):
+    for command in (for_, in_, not_, _bang, set_):
         register(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Behind these a shell expects a program.
 _BEFORE_PROGRAMS = {"|", "||", "&&", ";", "&", "!", "(", "{", "exec", "time", "nohup", "env"}
+
+#: Words that are typed as they stand, in a command's usage.
+_LITERAL = re.compile(r"\b[a-z]+\b")
 
 
 class LineCompleter(Completer):
@@ -102,17 +106,35 @@ class LineCompleter(Completer):
     def _of_parameter(
         self, command: click.Command, parameter: click.Parameter, word: str
     ) -> Iterator[Completion]:
-        metavar = parameter.metavar or ""
-        if "ATTRIBUTE" in metavar:
-            yield from _attributes(command, word)
-            return
         items = parameter.shell_complete(self._context(command), word)
         yield from _whole(word, [item.value for item in items if item.type == "plain"])
-        text = not items and isinstance(parameter.type, click.types.StringParamType)
-        if text:
-            yield from _whole(word, [*self.names.nodes(word), *self.names.interfaces(word)])
-        if any(item.type in ("file", "dir") for item in items) or (text and "FILE" in metavar):
+        if any(item.type in ("file", "dir") for item in items):
             yield from self._files(word)
+        elif not items and isinstance(parameter.type, click.types.StringParamType):
+            yield from self._of_text(command, parameter.metavar or "NODE", word)
+
+    def _of_text(self, command: click.Command, metavar: str, word: str) -> Iterator[Completion]:
+        """Yield what a text may be, as its name in the command's usage says."""
+        if "=" in word and "ATTRIBUTE" in metavar:
+            name, _, value = word.partition("=")
+            yield from _whole(value, self._values(name, value))
+            return
+        if "ATTRIBUTE" in metavar:
+            yield from _attributes(command, word)
+        yield from _whole(word, Words(_LITERAL.findall(metavar)).beginning(word))
+        if "NODE" in metavar:
+            yield from _whole(word, [*self.names.nodes(word), *self.names.interfaces(word)])
+        if "FILE" in metavar:
+            yield from self._files(word)
+
+    def _values(self, attribute: str, text: str) -> list[str]:
+        from ..attributes import Kind
+        from ..shaping.profiles import PROFILES
+
+        if attribute == "from":
+            return self.names.nodes(text)
+        known = {"kind": [kind.value for kind in Kind], "profile": list(PROFILES)}
+        return Words(known.get(attribute, ())).beginning(text)
 
     def _context(self, command: click.Command) -> click.Context:
         return click.Context(command, info_name=command.name, obj=self.session)
@@ -150,17 +172,10 @@ def _argument_at(command: click.Command, position: int) -> click.Argument | None
 
 
 def _attributes(command: click.Command, word: str) -> Iterator[Completion]:
-    """Yield attributes of links, or of nodes where the command is called so, and some of their values."""
-    from ..attributes import KNOWN, Kind
-    from ..shaping.profiles import PROFILES
+    """Yield attributes of links, or of nodes where the command is called so."""
+    from ..attributes import KNOWN
 
-    name, equals, value = word.partition("=")
-    values: dict[str, Iterable[str]] = {"kind": [kind.value for kind in Kind], "profile": PROFILES}
-    if equals:
-        yield from _whole(value, Words(values.get(name, ())).beginning(value))
-        return
-    known = KNOWN.get(str(command.name), KNOWN["link"])
-    for one in Words(known).beginning(word):
+    for one in Words(KNOWN.get(str(command.name), KNOWN["link"])).beginning(word):
         yield Completion(f"{one}=", start_position=-len(word))
 
 

@@ -57,6 +57,12 @@ def offered(completer: LineCompleter, line: str) -> list[str]:
         ("source Ha", ["source Harbour.emu"]),
         ("add l", ["add link "]),
         ("add link ROUTER HOST1 dup", ["add link ROUTER HOST1 duplicate="]),
+        ("link HOST1 HOST2 do", ["link HOST1 HOST2 down "]),
+        (
+            "link HOST1 HOST2 set from=HOST",
+            ["link HOST1 HOST2 set from=HOST1 ", "link HOST1 HOST2 set from=HOST2 "],
+        ),
+        ("link ROUTER-veth1", ["link ROUTER-veth1 "]),
         ("add node N kind=r", ["add node N kind=router "]),
         ("time RO", ["time ROUTER "]),
         ("for n in RO", ["for n in ROUTER "]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,17 @@ def test_python_variables_are_one_sessions_own(session: Session, network: Networ
 def test_python_leaves_the_prompt_as_python_does(session: Session, line: str) -> None:
     with pytest.raises(Leave):
         session.run_line(line.replace("exit()", "import sys; sys.exit()"))
+
+
+def test_the_page_for_users_of_mininet_has_every_word_of_theirs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "mininet.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    theirs = {word for row in rows for code in re.findall("`([^`]+)`", row[0]) for word in code.split()[:1]}
+    commands = default_plugins().commands
+    hidden = {name for name in commands if commands[name].hidden} - {"!"}
+    assert hidden - theirs <= {"?", "EOF", "gterm"}
+    for row in rows:
+        for code in re.findall("`([^`]+)`", row[1]):
+            first = code.split()[0]
+            assert first in ("emu", "h1", "s1") or (first in commands and not commands[first].hidden), code
+    assert {"pingall", "xterm", "dpctl", "px", "link"} <= theirs
