@@ -93,7 +93,7 @@ class Jobs:
             return self._start_in_background(node, command[:-1].strip())
         status = self._run_in_front(node, command)
         if status == NOT_FOUND:
-            self._explain(command)
+            self.explain(command)
         return status
 
     def _run_in_front(self, node: Node, command: str) -> int:
@@ -122,7 +122,7 @@ class Jobs:
         self.watch().adopt(start)
         return 0
 
-    def _explain(self, command: str) -> None:
+    def explain(self, command: str) -> None:
         """Say what was meant, where a shell has said that there is no such program."""
         with contextlib.suppress(ValueError, IndexError):
             word = shlex.split(command)[0]

@@ -16,7 +16,7 @@ from ..errors import EmuError, NotRunning, UsageError, shown, suggestion
 from ..network import Network
 from ..node import Node
 from .choosing import is_pattern, names_matching
-from .jobs import Jobs
+from .jobs import NOT_FOUND, Jobs
 
 if TYPE_CHECKING:
     from ..plugin_manager import PluginManager
@@ -194,7 +194,10 @@ class Session:
             return next((status for status in statuses if status), 0)
         from .several import run_in_several
 
-        return run_in_several(nodes, command)
+        status = run_in_several(nodes, command)
+        if status == NOT_FOUND:
+            self.jobs.explain(command)
+        return status
 
 
 def print_error(text: str) -> None:

@@ -70,6 +70,14 @@ def test_the_status_of_several_is_that_of_the_first_that_failed(session: Session
     assert session.run_line("* case $(hostname) in ROUTER) exit 4;; HOST2) exit 5;; esac") == 4
 
 
+def test_a_misspelt_program_gets_one_hint(session: Session, capfd: pytest.CaptureFixture[str]) -> None:
+    assert session.run_line("HOST* tracerout HOST2") == 127
+    out, err = capfd.readouterr()
+    assert out.count("not found") == 2
+    assert "did you mean traceroute" in err
+    assert err.count("\n") == 1
+
+
 def test_what_a_program_leaves_behind_is_not_waited_for(session: Session) -> None:
     assert session.run_line("HOST* sleep 1000 & echo started") == 0
 
