@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .messages import ATTRIBUTE, HEADER
 
 # include/uapi/linux/netlink.h
-_ERROR, _DONE = 2, 3
+ERROR, DONE = 2, 3
 #: An attribute's kind without the marks NLA_F_NESTED and NLA_F_NET_BYTEORDER.
 _KIND = 0x3FFF
 
@@ -22,7 +22,7 @@ def messages_in(data: bytes) -> Iterator[tuple[int, int, int]]:
         size, kind, *_ = HEADER.unpack_from(data, offset)
         if size < HEADER.size:
             return
-        if kind not in (_ERROR, _DONE):
+        if kind not in (ERROR, DONE):
             yield kind, offset + HEADER.size, offset + size
         offset += (size + 3) & ~3
 

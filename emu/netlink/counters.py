@@ -9,10 +9,10 @@ import struct
 from dataclasses import dataclass
 
 from .answers import attributes_in, messages_in
-from .messages import DUMP, REQUEST, message
+from .messages import DUMP, GETQDISC, NEWQDISC, REQUEST, ROOT, TRAFFIC, message, traffic
 
-_NEWQDISC, _GETQDISC, _NEWSTATS, _GETSTATS = 36, 38, 92, 94
-_TC, _STATS = struct.Struct("=BxxxiIII"), struct.Struct("=BxxxII")
+_NEWSTATS, _GETSTATS = 92, 94
+_STATS = struct.Struct("=BxxxII")
 #: The number of the attribute with the 64-bit counters, and the mask that asks for it alone.
 _LINK_64, _ONLY_LINK_64 = 1, 1
 #: The first of struct rtnl_link_stats64: packets, bytes, errors and drops, received before sent.
@@ -61,7 +61,7 @@ class QueueCount:
     @property
     def is_root(self) -> bool:
         """Whether it is the outermost one of what the interface sends."""
-        return self.parent == 0xFFFFFFFF
+        return self.parent == ROOT
 
 
 def encode_interface_query(sequence: int) -> bytes:
@@ -71,7 +71,7 @@ def encode_interface_query(sequence: int) -> bytes:
 
 def encode_queue_query(sequence: int) -> bytes:
     """Return the message that asks for the counters of all queue disciplines."""
-    return message(_GETQDISC, REQUEST | DUMP, sequence, _TC.pack(0, 0, 0, 0, 0))
+    return message(GETQDISC, REQUEST | DUMP, sequence, traffic(0, 0, 0))
 
 
 def read_interface_counts(data: bytes) -> dict[int, InterfaceCount]:
@@ -91,9 +91,9 @@ def read_queue_counts(data: bytes) -> dict[int, list[QueueCount]]:
     """Return the counters in the answer to `encode_queue_query`, by the interface's number."""
     found: dict[int, list[QueueCount]] = {}
     for message_kind, start, end in messages_in(data):
-        if message_kind == _NEWQDISC:
-            _, index, handle, parent, _ = _TC.unpack_from(data, start)
-            fields = attributes_in(data, start + _TC.size, end)
+        if message_kind == NEWQDISC:
+            _, index, handle, parent, _ = TRAFFIC.unpack_from(data, start)
+            fields = attributes_in(data, start + TRAFFIC.size, end)
             first, after = fields[_KIND]
             kind = data[first:after].rstrip(b"\0").decode()
             statistics = attributes_in(data, *fields[_STATS2]) if _STATS2 in fields else {}

@@ -1,6 +1,6 @@
 """What the kernel has: interfaces, addresses and routes of a node, read over netlink.
 
-Together with `operations`, the only user of pyroute2.
+The only user of pyroute2, which takes the answers apart.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..addressing import InterfaceAddress
+from .answers import DONE, ERROR
+from .messages import DUMP, GETADDR, GETLINK, GETROUTE, HEADER, MAIN_TABLE, REQUEST, UNICAST, UNREACHABLE
 
-# include/uapi/linux/netlink.h and rtnetlink.h
-_REQUEST_DUMP, _GETLINK, _GETADDR, _GETROUTE = 0x301, 18, 22, 26
-_ERROR, _DONE = 2, 3
-_HEADER = struct.Struct("=IHHII")
-_MAIN_TABLE, _UNICAST, _UNREACHABLE = 254, 1, 7
+# include/uapi/linux/if.h
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 #: include/uapi/linux/if_bridge.h
 _PORT_STATES = {0: "disabled", 1: "listening", 2: "learning", 3: "forwarding", 4: "blocking"}
@@ -83,7 +81,7 @@ def read_interfaces(sock: socket.socket) -> list[InterfaceState]:
                 message.get_nested("IFLA_LINKINFO", "IFLA_INFO_SLAVE_DATA", "IFLA_BRPORT_STATE")
             ),
         )
-        for message in _dump(sock, _GETLINK, ifinfmsg)
+        for message in _dump(sock, GETLINK, ifinfmsg)
     ]
 
 
@@ -100,7 +98,7 @@ def read_addresses(sock: socket.socket) -> list[AddressState]:
             ),
             scope={0: "global", 253: "link", 254: "host"}.get(message["scope"], str(message["scope"])),
         )
-        for message in _dump(sock, _GETADDR, ifaddrmsg)
+        for message in _dump(sock, GETADDR, ifaddrmsg)
     ]
 
 
@@ -110,15 +108,15 @@ def read_routes(sock: socket.socket) -> list[RouteState]:
 
     names = {one.index: one.name for one in read_interfaces(sock)}
     found: list[RouteState] = []
-    for message in _dump(sock, _GETROUTE, rtmsg):
-        if message["type"] not in (_UNICAST, _UNREACHABLE) or message.get_attr("RTA_TABLE") != _MAIN_TABLE:
+    for message in _dump(sock, GETROUTE, rtmsg):
+        if message["type"] not in (UNICAST, UNREACHABLE) or message.get_attr("RTA_TABLE") != MAIN_TABLE:
             continue
         version = 4 if message["family"] == socket.AF_INET else 6
         target = message.get_attr("RTA_DST")
         route = RouteState(
             version=version,
             destination=f"{target}/{message['dst_len']}" if target else "default",
-            next_hops=tuple(_next_hops(message, names)) if message["type"] == _UNICAST else (),
+            next_hops=tuple(_next_hops(message, names)) if message["type"] == UNICAST else (),
             protocol=_PROTOCOLS.get(message["proto"], str(message["proto"])),
         )
         found.append(route)
@@ -148,17 +146,17 @@ def _altnames(message: Any) -> Iterator[str]:
 def _dump(sock: socket.socket, kind: int, message_class: Any) -> list[Any]:
     """Ask for a dump and return its messages, decoded."""
     # One zeroed body serves all three requests: ifinfomsg (16 bytes) is the longest.
-    sock.send(_HEADER.pack(_HEADER.size + 16, kind, _REQUEST_DUMP, 1, 0) + bytes(16))
+    sock.send(HEADER.pack(HEADER.size + 16, kind, REQUEST | DUMP, 1, 0) + bytes(16))
     found: list[Any] = []
     while True:
         data = sock.recv(1 << 20)
         offset = 0
         while offset < len(data):
-            size, received, _, _, _ = _HEADER.unpack_from(data, offset)
-            if received == _DONE:
+            size, received, _, _, _ = HEADER.unpack_from(data, offset)
+            if received == DONE:
                 return found
-            if received == _ERROR:
-                (number,) = struct.unpack_from("=i", data, offset + _HEADER.size)
+            if received == ERROR:
+                (number,) = struct.unpack_from("=i", data, offset + HEADER.size)
                 raise OSError(-number, "the kernel refused to list")
             message = message_class(data[offset : offset + size])
             message.decode()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import struct
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,25 +21,28 @@ from .filtering import NETLINK_NETFILTER, DropAtRandom, encode_removal
 from .messages import (
     ACK,
     CREATE,
+    DELQDISC,
     NESTED,
     NEW,
     NEWLINK,
+    NEWQDISC,
+    NEWTFILTER,
     REPLACE,
     REQUEST,
+    ROOT,
     attribute,
     link,
     message,
     number,
     text,
+    traffic,
 )
 
 if TYPE_CHECKING:
     from ..connection import Sandbox
 
 # include/uapi/linux/{rtnetlink,pkt_sched,pkt_cls,if_link}.h
-_NEWQDISC, _DELQDISC, _NEWTFILTER = 36, 37, 44
-_TC = struct.Struct("=BxxxiIII")
-_LOOPBACK, _ROOT, _INGRESS, _INGRESS_HANDLE = 1, 0xFFFFFFFF, 0xFFFFFFF1, 0xFFFF0000
+_LOOPBACK, _INGRESS, _INGRESS_HANDLE = 1, 0xFFFFFFF1, 0xFFFF0000
 _TCA_KIND, _TCA_OPTIONS, _MATCHALL_ACTIONS, _ACT_KIND = 1, 2, 2, 1
 #: A filter of the first priority, for all protocols (ETH_P_ALL).
 _FIRST_FOR_ALL = 1 << 16 | socket.htons(3)
@@ -80,23 +82,23 @@ def _link(kind: str, option: str, without: str, module: str | None = None, spawn
 
 def _discipline(kind: str, major: int, without: str) -> Feature:
     # The kernel looks at the kind only when the handle is new.
-    place = _TC.pack(0, _LOOPBACK, major << 16, _ROOT, 0)
-    trial = _NEWQDISC, REQUEST | REPLACE | CREATE, place + text(_TCA_KIND, kind)
+    place = traffic(_LOOPBACK, major << 16, ROOT)
+    trial = NEWQDISC, REQUEST | REPLACE | CREATE, place + text(_TCA_KIND, kind)
     return Feature(kind, (Part(f"sch_{kind}", f"NET_SCH_{kind.upper()}"),), without, trial)
 
 
 def _redirect() -> tuple[Feature, Feature]:
     """Return what takes packets that come in to another interface: a place to do so, and how."""
     ingress = Part("sch_ingress", "NET_SCH_INGRESS")
-    place = _TC.pack(0, _LOOPBACK, _INGRESS_HANDLE, _INGRESS, 0) + text(_TCA_KIND, "ingress")
+    place = traffic(_LOOPBACK, _INGRESS_HANDLE, _INGRESS) + text(_TCA_KIND, "ingress")
     action = attribute(1, text(_ACT_KIND, "mirred"))
-    classify = _TC.pack(0, _LOOPBACK, 0, _INGRESS_HANDLE, _FIRST_FOR_ALL) + text(_TCA_KIND, "matchall")
+    classify = traffic(_LOOPBACK, 0, _INGRESS_HANDLE, _FIRST_FOR_ALL) + text(_TCA_KIND, "matchall")
     classify += attribute(_TCA_OPTIONS, attribute(_MATCHALL_ACTIONS, action))
     parts = ingress, Part("cls_matchall", "NET_CLS_MATCHALL"), Part("act_mirred", "NET_ACT_MIRRED")
     without = "no shaping of what comes in"
     return (
-        Feature("ingress", (ingress,), without, (_NEWQDISC, NEW, place)),
-        Feature("redirect", parts, without, (_NEWTFILTER, NEW, classify)),
+        Feature("ingress", (ingress,), without, (NEWQDISC, NEW, place)),
+        Feature("redirect", parts, without, (NEWTFILTER, NEW, classify)),
     )
 
 
@@ -180,9 +182,9 @@ def _route_batch(features: list[Feature]) -> Batch:
     parts = [message(kind, flags, sequence, body) for sequence, (kind, flags, body) in enumerate(trials)]
     last = len(trials)
     # Filters go with the discipline that they hang on.
-    for parent in (_ROOT, _INGRESS):
+    for parent in (ROOT, _INGRESS):
         asked = ACK if parent == _INGRESS else 0
-        parts.append(message(_DELQDISC, REQUEST | asked, last, _TC.pack(0, _LOOPBACK, 0, parent, 0)))
+        parts.append(message(DELQDISC, REQUEST | asked, last, traffic(_LOOPBACK, 0, parent)))
     return Batch(None, b"".join(parts), last)
 
 

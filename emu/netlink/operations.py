@@ -16,7 +16,9 @@ from .messages import (
     ADDRESS,
     APPEND,
     ATTRIBUTE,
+    BY_BOOT,
     FAMILY,
+    MAIN_TABLE,
     NESTED,
     NEW,
     NEWADDR,
@@ -25,18 +27,21 @@ from .messages import (
     NEWROUTE,
     NEXT_HOP,
     REQUEST,
+    RTA_DST,
+    UNICAST,
+    UNREACHABLE,
     attribute,
     link,
     message,
+    next_hops,
     number,
     text,
 )  # fmt: skip
 
-# include/uapi/linux/if_link.h, veth.h, if_addr.h and rtnetlink.h
+# include/uapi/linux/if_link.h, veth.h and if_addr.h
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 18, 28
 _IFLA_PROP_LIST, _IFLA_ALT_IFNAME, _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 52, 53, 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH = 1, 4, 5, 9
 #: A ring of switches: the least times, in hundredths of a second, that the kernel acts on; it heals in 4
 #: to 10 s. With the numbers of the attributes, IFLA_BR_FORWARD_DELAY and so on.
 TREE = (
@@ -52,9 +57,6 @@ _TARGETS = {4: struct.Struct("=IHHII8BIHH4s"), 6: struct.Struct("=IHHII8BIHH16s"
 BATCH = 1 << 16
 #: The name of a switch's bridge interface.
 BRIDGE = "bridge"
-#: As the `ip` command has it: a route that somebody typed.
-_PROTO_BOOT = 3
-_TABLE_MAIN, _SCOPE_UNIVERSE, _TYPE_UNICAST, _TYPE_UNREACHABLE = 254, 0, 1, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,20 @@ class Request(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class Single(Request):
+    """A request that is one message, and the same wherever nodes are."""
+
+    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+        """Return the message."""
+        kind, flags, body = self._message()
+        return message(kind, REQUEST | flags | (ACK if acknowledge else 0), sequence, body)
+
+    def _message(self) -> tuple[int, int, bytes]:
+        """Return the message's type, the flags of its own, and its body."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
 class CreateVeth(Request):
     """Make a link: a pair of veth interfaces, both in their nodes from the start."""
 
@@ -155,9 +171,9 @@ class CreateVeth(Request):
 
     def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
         peer = link(self.peer_index) + _end(self.peer_name, namespaces[self.peer_node], self.peer_mac)
-        info = _info("veth", attribute(_VETH_INFO_PEER, peer))
+        info = link_info("veth", attribute(_VETH_INFO_PEER, peer))
         body = link(self.index) + _end(self.name, namespaces[self.node], self.mac) + info
-        return message(NEWLINK, _new(acknowledge), sequence, body)
+        return message(NEWLINK, NEW | ACK if acknowledge else NEW, sequence, body)
 
 
 def _end(name: str, namespace: int, mac: str | None) -> bytes:
@@ -166,25 +182,20 @@ def _end(name: str, namespace: int, mac: str | None) -> bytes:
     return address + number(_IFLA_NET_NS_FD, namespace) + text(_IFLA_IFNAME, name)
 
 
-def _info(kind: str, data: bytes) -> bytes:
-    """Return the attribute that says what kind of interface to make."""
+def link_info(kind: str, data: bytes) -> bytes:
+    """Return the attribute that says of what kind an interface is."""
     return attribute(
         _IFLA_LINKINFO, attribute(_INFO_KIND, kind.encode()) + (attribute(_INFO_DATA, data) if data else b"")
     )
 
 
-def _new(acknowledge: bool) -> int:
-    """Return the flags of a message that makes something."""
-    return NEW | ACK if acknowledge else NEW
-
-
-def _change(acknowledge: bool) -> int:
-    """Return the flags of a message that changes something."""
-    return REQUEST | ACK if acknowledge else REQUEST
+def tree_options() -> bytes:
+    """Return the options of a bridge that make it agree with others on the links to leave unused."""
+    return b"".join(number(kind, value) for _, kind, value in TREE)
 
 
 @dataclass(frozen=True, slots=True)
-class CreateBridge(Request):
+class CreateBridge(Single):
     """Make the bridge that a switch is, before any of its ports is up."""
 
     name: str
@@ -195,14 +206,13 @@ class CreateBridge(Request):
         words = "".join(f" {word} {value}" for word, _, value in TREE) if self.spanning_tree else ""
         return self._ip(f"link add {self.name} type bridge{words}")
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
-        tree = b"".join(number(kind, value) for _, kind, value in TREE) if self.spanning_tree else b""
-        body = link(self.index) + text(_IFLA_IFNAME, self.name) + _info("bridge", tree)
-        return message(NEWLINK, _new(acknowledge), sequence, body)
+    def _message(self) -> tuple[int, int, bytes]:
+        info = link_info("bridge", tree_options() if self.spanning_tree else b"")
+        return NEWLINK, NEW, link(self.index) + text(_IFLA_IFNAME, self.name) + info
 
 
 @dataclass(frozen=True, slots=True)
-class AddAltname(Request):
+class AddAltname(Single):
     """Give an interface a second, longer name."""
 
     name: str
@@ -212,13 +222,13 @@ class AddAltname(Request):
     def commands(self) -> tuple[str, ...]:
         return self._ip(f"link property add dev {self.name} altname {self.altname}")
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
+    def _message(self) -> tuple[int, int, bytes]:
         names = attribute(NESTED | _IFLA_PROP_LIST, text(_IFLA_ALT_IFNAME, self.altname))
-        return message(NEWLINKPROP, _new(acknowledge) | APPEND, sequence, link(self.index) + names)
+        return NEWLINKPROP, NEW | APPEND, link(self.index) + names
 
 
 @dataclass(frozen=True, slots=True)
-class Enslave(Request):
+class Enslave(Single):
     """Make an interface a port of its node's bridge."""
 
     name: str
@@ -229,13 +239,12 @@ class Enslave(Request):
     def commands(self) -> tuple[str, ...]:
         return self._ip(f"link set {self.name} master {self.bridge}")
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
-        body = link(self.index) + number(_IFLA_MASTER, self.bridge_index)
-        return message(NEWLINK, _change(acknowledge), sequence, body)
+    def _message(self) -> tuple[int, int, bytes]:
+        return NEWLINK, 0, link(self.index) + number(_IFLA_MASTER, self.bridge_index)
 
 
 @dataclass(frozen=True, slots=True)
-class SetUp(Request):
+class SetUp(Single):
     """Set an interface up."""
 
     name: str
@@ -244,12 +253,12 @@ class SetUp(Request):
     def commands(self) -> tuple[str, ...]:
         return self._ip(f"link set {self.name} up")
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
-        return message(NEWLINK, _change(acknowledge), sequence, link(self.index, up=True))
+    def _message(self) -> tuple[int, int, bytes]:
+        return NEWLINK, 0, link(self.index, up=True)
 
 
 @dataclass(frozen=True, slots=True)
-class AddAddress(Request):
+class AddAddress(Single):
     """Add an address to an interface."""
 
     name: str
@@ -259,12 +268,14 @@ class AddAddress(Request):
     def commands(self) -> tuple[str, ...]:
         return self._ip(f"address add {self.address} dev {self.name}")
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
-        family, length = FAMILY[self.address.version], int(self.address.with_prefixlen.partition("/")[2])
-        packed = self.address.packed
-        body = ADDRESS.pack(family, length, 0, 0, self.index)
-        body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
-        return message(NEWADDR, _new(acknowledge), sequence, body)
+    def _message(self) -> tuple[int, int, bytes]:
+        return NEWADDR, NEW, address_body(self.address, self.index)
+
+
+def address_body(address: InterfaceAddress, index: int) -> bytes:
+    """Return the body of a message about an interface's address."""
+    body = ADDRESS.pack(FAMILY[address.version], address.network.prefixlen, 0, 0, index)
+    return body + attribute(_IFA_LOCAL, address.packed) + attribute(_IFA_ADDRESS, address.packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,31 +305,23 @@ class AddRoutes(Request):
     def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:
         version, hops = self.group.version, self._hops()
         family, target = FAMILY[version], _TARGETS[version]
-        kind = _TYPE_UNICAST if self.indices else _TYPE_UNREACHABLE
+        kind = UNICAST if self.indices else UNREACHABLE
         size, address_size = target.size + len(hops), ATTRIBUTE.size + ADDRESS_SIZE[version]
         last = sequence + self.count - 1 if acknowledge else None
         # One call for all that comes before the next hops: there may be a hundred thousand of these.
         return b"".join(
             target.pack(
                 size, NEWROUTE, NEW | ACK if number == last else NEW, number, 0,
-                family, length, 0, 0, _TABLE_MAIN, _PROTO_BOOT, _SCOPE_UNIVERSE, kind, 0,
-                address_size, _RTA_DST, address,
+                family, length, 0, 0, MAIN_TABLE, BY_BOOT, 0, kind, 0,
+                address_size, RTA_DST, address,
             ) + hops
             for number, (address, length) in enumerate(self.group.packed(), start=sequence)
         )  # fmt: skip
 
     def _hops(self) -> bytes:
         """Return the attributes that say where a packet goes next."""
-        pairs = [
-            (index, attribute(_RTA_GATEWAY, hop.gateway.packed))
-            for index, hop in zip(self.indices, self.group.next_hops, strict=True)
-        ]
-        if len(pairs) > 1:  # struct rtnexthop: its length, flags, hops (a weight less one), interface
-            return attribute(
-                _RTA_MULTIPATH,
-                b"".join(NEXT_HOP.pack(NEXT_HOP.size + len(hop), 0, 0, index) + hop for index, hop in pairs),
-            )
-        return b"".join(hop + number(_RTA_OIF, index) for index, hop in pairs)
+        hops = zip(self.indices, self.group.next_hops, strict=True)
+        return next_hops([(index, hop.gateway.packed, 0) for index, hop in hops])
 
 
 def route_size(hops: int) -> int:

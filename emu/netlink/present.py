@@ -14,18 +14,36 @@ from typing import TYPE_CHECKING
 from ..routes import ADDRESS_SIZE
 from .answers import attributes_in, messages_in
 from .delivery import Batch, exchange
-from .messages import DUMP, FAMILY, GETLINK, LINK, NEXT_HOP, REQUEST, ROUTE, link, message, number
+from .messages import (
+    BY_BOOT,
+    BY_KERNEL,
+    DUMP,
+    FAMILY,
+    GETLINK,
+    GETROUTE,
+    LINK,
+    MAIN_TABLE,
+    NEXT_HOP,
+    REQUEST,
+    ROUTE,
+    RTA_DST,
+    RTA_GATEWAY,
+    RTA_MULTIPATH,
+    RTA_OIF,
+    RTA_PRIORITY,
+    UNICAST,
+    UNREACHABLE,
+    link_query,
+    message,
+)
 
 if TYPE_CHECKING:
     from ..connection import Sandbox
     from .delivery import Refusal
 
 # include/uapi/linux/{rtnetlink,if_link,if}.h
-_GETROUTE = 26
 _IFF_UP, _IFF_RUNNING, _IFF_LOWER_UP = 0x1, 0x40, 0x10000
-_IFLA_IFNAME, _IFLA_EXT_MASK, _SKIP_STATS = 3, 29, 8
-_DST, _OIF, _GATEWAY, _PRIORITY, _MULTIPATH, _VIA, _NH_ID = 1, 4, 5, 6, 9, 18, 30
-_MAIN_TABLE, _UNICAST, _UNREACHABLE, _KERNEL, _BOOT = 254, 1, 7, 2, 3
+_IFLA_IFNAME, _RTA_VIA, _RTA_NH_ID = 3, 18, 30
 #: The metric that the kernel gives a route without one (IP6_RT_PRIO_USER).
 METRIC = {4: 0, 6: 1024}
 #: Of how many nodes the state is asked for at once; bounds what the keeper has to hold.
@@ -85,11 +103,10 @@ def read_states(
 
 def _questions(node: str, families: tuple[int, ...]) -> Iterator[Batch]:
     """Yield what asks a node for its interfaces (0) and its routes (numbered by family)."""
-    mask = number(_IFLA_EXT_MASK, _SKIP_STATS)
-    yield Batch(node, message(GETLINK, REQUEST | DUMP, 0, link(0) + mask), 0)
+    yield Batch(node, message(GETLINK, REQUEST | DUMP, 0, link_query()), 0)
     for version in families:
         body = ROUTE.pack(FAMILY[version], 0, 0, 0, 0, 0, 0, 0, 0)
-        yield Batch(node, message(_GETROUTE, REQUEST | DUMP, version, body), version)
+        yield Batch(node, message(GETROUTE, REQUEST | DUMP, version, body), version)
 
 
 def _ignore(_: Refusal) -> None:
@@ -108,17 +125,17 @@ def _add_links(found: dict[int, LinkState], data: bytes) -> None:
 def _add_routes(state: NodeState, version: int, data: bytes) -> None:
     for _, start, end in messages_in(data):
         _, length, _, tos, table, protocol, _, kind, _ = ROUTE.unpack_from(data, start)
-        if table != _MAIN_TABLE:
+        if table != MAIN_TABLE:
             continue
         values = attributes_in(data, start + ROUTE.size, end)
-        address = _bytes(data, values.get(_DST)) or bytes(ADDRESS_SIZE[version])
-        key = version, address, length, _number(_bytes(data, values.get(_PRIORITY)))
-        hops = frozenset(_hops(data, values)) if kind == _UNICAST else frozenset()
-        if protocol == _KERNEL:
+        address = _bytes(data, values.get(RTA_DST)) or bytes(ADDRESS_SIZE[version])
+        key = version, address, length, _number(_bytes(data, values.get(RTA_PRIORITY)))
+        hops = frozenset(_hops(data, values)) if kind == UNICAST else frozenset()
+        if protocol == BY_KERNEL:
             state.connected.update((key, hop) for hop in hops)
             continue
-        foreign = tos or _VIA in values or _NH_ID in values
-        ordinary = protocol == _BOOT and not foreign and kind in (_UNICAST, _UNREACHABLE)
+        foreign = tos or _RTA_VIA in values or _RTA_NH_ID in values
+        ordinary = protocol == BY_BOOT and not foreign and kind in (UNICAST, UNREACHABLE)
         if key in state.routes:  # a second one of the same metric, which emu never makes
             hops, ordinary = hops | state.routes[key].hops, False
         state.routes[key] = RouteState(hops, ordinary)
@@ -126,14 +143,14 @@ def _add_routes(state: NodeState, version: int, data: bytes) -> None:
 
 def _hops(data: bytes, values: dict[int, tuple[int, int]]) -> Iterator[Hop]:
     """Yield the next hops among the attributes of a route."""
-    if _MULTIPATH not in values:
-        yield _number(_bytes(data, values.get(_OIF))), _bytes(data, values.get(_GATEWAY)), 0
+    if RTA_MULTIPATH not in values:
+        yield _number(_bytes(data, values.get(RTA_OIF))), _bytes(data, values.get(RTA_GATEWAY)), 0
         return
-    at, end = values[_MULTIPATH]
+    at, end = values[RTA_MULTIPATH]
     while at < end:
         size, _, weight, index = NEXT_HOP.unpack_from(data, at)
         own = attributes_in(data, at + NEXT_HOP.size, at + size)
-        yield index, _bytes(data, own.get(_GATEWAY)), weight
+        yield index, _bytes(data, own.get(RTA_GATEWAY)), weight
         at += (size + 3) & ~3
 
 

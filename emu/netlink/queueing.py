@@ -9,7 +9,7 @@ fetches packets, that of hfsc or tbf, which has netem above it. docs/explanation
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..plan import NodePlan, Plan
@@ -20,14 +20,25 @@ from ..shaping.units import LARGEST_RATE
 from .disciplines import Netem, Pace, Tbf, Waiting, waiting_for
 from .features import Need
 from .filtering import loss_operations
-from .messages import ACK, CREATE, NEW, NEWLINK, REPLACE, REQUEST, attribute, link, message, number, text
-from .operations import Request
+from .messages import (
+    CREATE,
+    DELQDISC,
+    NEW,
+    NEWLINK,
+    NEWQDISC,
+    REPLACE,
+    ROOT,
+    attribute,
+    link,
+    number,
+    text,
+    traffic,
+)
+from .operations import Request, Single
 from .service_curve import Hfsc, SetCurve
 
-# include/uapi/linux/rtnetlink.h, pkt_sched.h and if_link.h
-NEWQDISC, DELQDISC = 36, 37
+# include/uapi/linux/rtnetlink.h and if_link.h
 _TCA_KIND, _TCA_OPTIONS = 1, 2
-_ROOT = 0xFFFFFFFF
 _IFLA_MTU, _IFLA_GSO_MAX_SEGS = 4, 40
 #: The major numbers of the handles of what sets the pace, of the way, and of what fetches packets at a rate
 #: and its queue: always the same ones, so that a change finds them.
@@ -63,7 +74,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class SetLimits(Request):
+class SetLimits(Single):
     """Limit what an interface takes: the MTU, and how many segments TCP may hand over as one packet."""
 
     name: str
@@ -77,15 +88,14 @@ class SetLimits(Request):
         words += [f" gso_max_segs {self.segments}"] if self.segments else []
         return self._ip(f"link set dev {self.name}{''.join(words)}")
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:  # noqa: ARG002
-        """Return the message."""
+    def _message(self) -> tuple[int, int, bytes]:
         body = link(self.index) + (number(_IFLA_MTU, self.mtu) if self.mtu else b"")
         body += number(_IFLA_GSO_MAX_SEGS, self.segments) if self.segments else b""
-        return message(NEWLINK, REQUEST | (ACK if acknowledge else 0), sequence, body)
+        return NEWLINK, 0, body
 
 
 @dataclass(frozen=True, slots=True)
-class SetDiscipline(Request):
+class SetDiscipline(Single):
     """Add a queue discipline; with `replace`, change one of that handle where there is one already.
 
     One that is changed keeps the packets in it.
@@ -105,17 +115,15 @@ class SetDiscipline(Request):
         head = f"tc -n {self.node} qdisc {verb} dev {self.name} {where} handle {one.major:x}:"
         return (f"{head} {one.discipline.kind} {words}".rstrip(),)
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:  # noqa: ARG002
-        """Return the message."""
+    def _message(self) -> tuple[int, int, bytes]:
         one = self.layer
         body = _traffic(self.index, one.major, one.parent) + text(_TCA_KIND, one.discipline.kind)
         body += attribute(_TCA_OPTIONS, one.discipline.options())
-        flags = (REQUEST | CREATE | REPLACE if self.replace else NEW) | (ACK if acknowledge else 0)
-        return message(NEWQDISC, flags, sequence, body)
+        return NEWQDISC, CREATE | REPLACE if self.replace else NEW, body
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveDiscipline(Request):
+class RemoveDiscipline(Single):
     """Remove a queue discipline with all below it, and the packets in them."""
 
     name: str
@@ -128,16 +136,13 @@ class RemoveDiscipline(Request):
         where = f"parent {self.parent:x}:1" if self.parent else "root"
         return (f"tc -n {self.node} qdisc del dev {self.name} {where} handle {self.major:x}:",)
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:  # noqa: ARG002
-        """Return the message."""
-        flags = REQUEST | (ACK if acknowledge else 0)
-        return message(DELQDISC, flags, sequence, _traffic(self.index, self.major, self.parent))
+    def _message(self) -> tuple[int, int, bytes]:
+        return DELQDISC, 0, _traffic(self.index, self.major, self.parent)
 
 
 def _traffic(index: int, major: int, parent: int) -> bytes:
-    """Return the fixed part of a message about a queue discipline (struct tcmsg)."""
-    above = parent << 16 | 1 if parent else _ROOT
-    return b"".join(value.to_bytes(4, "little") for value in (0, index, major << 16, above, 0))
+    """Return the fixed part of a message about a queue discipline, by major numbers."""
+    return traffic(index, major << 16, parent << 16 | 1 if parent else ROOT)
 
 
 def layers_of(shaping: Shaping | None, there: Collection[str] | None = None) -> tuple[Layer, ...]:

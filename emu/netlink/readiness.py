@@ -14,15 +14,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .answers import attributes_in, messages_in
 from .delivery import Batch, exchange
-from .messages import ACK, ATTRIBUTE, GETLINK, HEADER, LINK, NEWLINK, REQUEST, link, message, number
+from .messages import ACK, GETLINK, LINK, REQUEST, link_query, message
 
 if TYPE_CHECKING:
     from ..connection import Sandbox
 
-# include/uapi/linux/{if_link,rtnetlink,if}.h
-_IFLA_OPERSTATE, _IFLA_EXT_MASK, _SKIP_STATS = 16, 29, 8
-_IF_OPER_UP = 6
+# include/uapi/linux/{if_link,if}.h
+_IFLA_OPERSTATE, _IF_OPER_UP = 16, 6
 #: How often to look, in seconds.
 _PAUSE = 0.001
 #: Of how many interfaces to ask at once: each answer takes up to 4 KiB of a socket's usual 208 KiB.
@@ -70,29 +70,16 @@ def _parts(indices: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def _questions(indices: Sequence[int]) -> bytes:
     """Return a message per interface that asks how it is, numbered like it."""
-    mask = number(_IFLA_EXT_MASK, _SKIP_STATS)
     return b"".join(
-        message(GETLINK, REQUEST | (ACK if index == indices[-1] else 0), index, link(index) + mask)
+        message(GETLINK, REQUEST | (ACK if index == indices[-1] else 0), index, link_query(index))
         for index in indices
     )
 
 
 def _states(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield the number and the operational state of each interface that an answer tells of."""
-    offset = 0
-    while offset < len(data):
-        size, kind, _, _, _ = HEADER.unpack_from(data, offset)
-        if kind == NEWLINK:
-            _, _, index, _, _ = LINK.unpack_from(data, offset + HEADER.size)
-            attributes = data[offset + HEADER.size + LINK.size : offset + size]
-            yield from ((index, state) for state in _state(attributes))
-        offset += (size + 3) & ~3
-
-
-def _state(attributes: bytes) -> Iterator[int]:
-    offset = 0
-    while offset < len(attributes):
-        size, kind = ATTRIBUTE.unpack_from(attributes, offset)
-        if kind == _IFLA_OPERSTATE:
-            yield attributes[offset + ATTRIBUTE.size]
-        offset += (size + 3) & ~3
+    for _, start, end in messages_in(data):
+        _, _, index, _, _ = LINK.unpack_from(data, start)
+        place = attributes_in(data, start + LINK.size, end).get(_IFLA_OPERSTATE)
+        if place is not None:
+            yield index, data[place[0]]

@@ -10,16 +10,14 @@ than it is large.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..shaping.possible import STEEPEST
 from ..shaping.units import show_rate
-from .messages import ACK, CREATE, NEW, REPLACE, REQUEST, attribute, message, text
-from .operations import Request
+from .messages import CREATE, NEW, NEWTCLASS, REPLACE, attribute, text, traffic
+from .operations import Single
 
 # include/uapi/linux/rtnetlink.h and pkt_sched.h
-_NEWTCLASS = 40
 _TCA_KIND, _TCA_OPTIONS, _TCA_HFSC_RSC = 1, 2, 1
 #: The minor number of the class; it is the one that all packets are put into.
 _CLASS = 1
@@ -43,7 +41,7 @@ class Hfsc:
 
 
 @dataclass(frozen=True, slots=True)
-class SetCurve(Request):
+class SetCurve(Single):
     """Add the class of an `Hfsc`, or with `replace` change it, and leave the packets in it where they are."""
 
     name: str
@@ -58,11 +56,10 @@ class SetCurve(Request):
         place = f"dev {self.name} parent {self.major:x}: classid {self.major:x}:{_CLASS}"
         return (f"tc -n {self.node} class {verb} {place} hfsc rt rate {show_rate(self.rate)}",)
 
-    def encode(self, sequence: int, namespaces: Mapping[str, int], acknowledge: bool) -> bytes:  # noqa: ARG002
-        """Return the message: struct tcmsg, the kind, and a curve of one slope (struct tc_service_curve)."""
+    def _message(self) -> tuple[int, int, bytes]:
+        """Return the message, with a curve of one slope (struct tc_service_curve)."""
         own = self.major << 16 | _CLASS
         curve = struct.pack("=3I", 0, 0, min(self.rate, STEEPEST) // 8)
-        body = struct.pack("=iiIII", 0, self.index, own, self.major << 16, 0) + text(_TCA_KIND, Hfsc.kind)
+        body = traffic(self.index, own, self.major << 16) + text(_TCA_KIND, Hfsc.kind)
         body += attribute(_TCA_OPTIONS, attribute(_TCA_HFSC_RSC, curve))
-        flags = (REQUEST | CREATE | REPLACE if self.replace else NEW) | (ACK if acknowledge else 0)
-        return message(_NEWTCLASS, flags, sequence, body)
+        return NEWTCLASS, CREATE | REPLACE if self.replace else NEW, body
