@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 
 from ..commands import shell_words
 from ..node import Node
-from ..process import Process
 from ..terminal import shell_status
 
 #: How many programs run at once.
@@ -37,74 +36,97 @@ def run_in_several(nodes: Sequence[Node], command: str) -> int:
         KeyboardInterrupt: Ctrl-C ended the programs, and what they said then was shown.
     """
     width = max(len(node.name) for node in nodes)
-    waiting = deque(nodes)
-    running: deque[tuple[Node, Process]] = deque()
+    queue = _Queue(nodes, command)
     failed, interrupted = 0, False
     try:
-        while running or waiting:
-            while waiting and len(running) < _AT_ONCE:
-                node = waiting.popleft()
-                running.append((node, _start(node, command)))
+        while (part := queue.first()) is not None:
             try:
-                status = _show(*running[0], width)
+                status = part.show(width)
             except KeyboardInterrupt:
                 if interrupted:
                     raise
                 interrupted = True
-                waiting.clear()
-                for _, process in running:
-                    process.send_signal(signal.SIGINT, group=True)
-                continue
-            failed = failed or status
-            running.popleft()[1].close()
+                queue.interrupt()
+            else:
+                failed = failed or status
+                queue.drop_first()
     finally:
-        for _, process in running:
-            process.send_signal(signal.SIGKILL, group=True)
-            process.close()
+        queue.close()
     if interrupted:
         raise KeyboardInterrupt
     return failed
 
 
-def _start(node: Node, command: str) -> Process:
-    process = node.popen(
-        shell_words(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert process.stdout is not None
-    os.set_blocking(process.stdout.fileno(), False)
-    with contextlib.suppress(OSError):  # a user may have many large pipes, or none
-        fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, _AHEAD)
-    return process
+class _Queue:
+    """The programs of nodes in their order: those that run, and the nodes that come after them."""
+
+    def __init__(self, nodes: Sequence[Node], command: str) -> None:
+        self._waiting, self._command = deque(nodes), command
+        self._running: deque[_Part] = deque()
+
+    def first(self) -> _Part | None:
+        """Return the first program, having started as many as may run; None after the last."""
+        while self._waiting and len(self._running) < _AT_ONCE:
+            self._running.append(_Part(self._waiting.popleft(), self._command))
+        return self._running[0] if self._running else None
+
+    def drop_first(self) -> None:
+        self._running.popleft().process.close()
+
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends to those that run; the others do not start."""
+        self._waiting.clear()
+        for part in self._running:
+            part.process.send_signal(signal.SIGINT, group=True)
+
+    def close(self) -> None:
+        """End what still runs."""
+        for part in self._running:
+            part.process.send_signal(signal.SIGKILL, group=True)
+            part.process.close()
 
 
-def _show(node: Node, process: Process, width: int) -> int:
-    """Print what a program prints until it ends, whole lines at a time; return its status."""
-    label = f"{node.name + ':':<{width + 1}} ".encode()
-    unfinished = b""
-    for data in _printed(process):
-        *lines, unfinished = (unfinished + data).split(b"\n")
-        _write(b"".join(label + line + b"\n" for line in lines))
-    if unfinished:
-        _write(label + unfinished + b"\n")
-    return shell_status(process.wait())
+class _Part:
+    """The program of one node, whose output is printed line by line."""
 
+    def __init__(self, node: Node, command: str) -> None:
+        self.node = node
+        self.process = node.popen(
+            shell_words(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert self.process.stdout is not None
+        self._pipe = self.process.stdout.fileno()
+        self._unfinished = b""
+        os.set_blocking(self._pipe, False)
+        with contextlib.suppress(OSError):  # a user may have many large pipes, or none
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _AHEAD)
 
-def _printed(process: Process) -> Iterator[bytes]:
-    """Yield what a program prints until it ends, whoever else still has its output open then."""
-    assert process.stdout is not None
-    pipe = process.stdout.fileno()
-    state = select.poll()
-    state.register(pipe, select.POLLIN)
-    state.register(process.fileno(), select.POLLIN)
-    ended = False
-    while not ended:
-        state.poll()
-        ended = process.poll() is not None
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(pipe, _CHUNK):
-                yield data
-            state.unregister(pipe)  # all of it is closed
-            ended = process.wait() is not None
+    def show(self, width: int) -> int:
+        """Print what it prints until it ends; return its status. It can be called again."""
+        label = f"{self.node.name + ':':<{width + 1}} ".encode()
+        for data in self._printed():
+            *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+            _write(b"".join(label + line + b"\n" for line in lines))
+        if self._unfinished:
+            _write(label + self._unfinished + b"\n")
+        return shell_status(self.process.wait())
+
+    def _printed(self) -> Iterator[bytes]:
+        """Yield its output until it ends, whoever else still has it open then."""
+        state = select.poll()
+        state.register(self._pipe, select.POLLIN)
+        if self.process.poll() is None:
+            state.register(self.process.fileno(), select.POLLIN)
+        ended = False
+        while not ended:
+            if self.process.returncode is None:
+                state.poll()
+            ended = self.process.poll() is not None
+            with contextlib.suppress(BlockingIOError):
+                while data := os.read(self._pipe, _CHUNK):
+                    yield data
+                self.process.wait()  # all of it is closed
+                ended = True
 
 
 def _write(data: bytes) -> None:
