@@ -35,6 +35,7 @@ from .messages import (
     traffic,
 )
 from .operations import Request, Single
+from .segment_limits import beside_shaped
 from .service_curve import Hfsc, SetCurve
 
 # include/uapi/linux/rtnetlink.h and if_link.h
@@ -328,28 +329,6 @@ def _limits(
 ) -> list[Request]:  # fmt: skip
     mtu = shaping.mtu if shaping else None
     return [SetLimits(node.name, name, index, mtu, 1 if single else None)] if mtu or single else []
-
-
-def beside_shaped(plan: Plan) -> set[str]:
-    """Return the nodes from which packets may come to a shaped link: all that hang together with one.
-
-    What TCP hands over in one piece of 64 KB crosses routers and switches as one packet, and would be lost,
-    delayed and queued as one.
-    """
-    neighbours: dict[str, list[str]] = {node.name: [] for node in plan.nodes}
-    for (a, _), (b, _) in (one.ends for one in plan.links):
-        neighbours[a].append(b)
-        neighbours[b].append(a)
-    queue = [
-        node.name for node in plan.nodes
-        if any(one.shaping is not None and one.shaping.shapes for one in node.interfaces)
-    ]  # fmt: skip
-    found = set(queue)
-    while queue:
-        fresh = [name for name in neighbours[queue.pop()] if name not in found]
-        found.update(fresh)
-        queue += fresh
-    return found
 
 
 def segment_limits(old: Plan, new: Plan) -> Iterator[Request]:
