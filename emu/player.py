@@ -71,8 +71,11 @@ class Player:
         gc.freeze()
         gc.disable()
         self._begin = time.monotonic()
-        _tell({"begin": time.time()})
+        begun = False
         while upcoming is not None:
+            if upcoming.time and not begun:  # what is to happen at once has happened when it is told
+                begun = True
+                _tell({"begin": time.time()})
             planned = upcoming.time / _SECOND
             moment = _Until(self._begin + planned)
             moment.sleep(_LEAD)

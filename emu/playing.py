@@ -129,7 +129,7 @@ def read_events(events: Any) -> tuple[Event, ...]:
 
 
 def play(shared: Shared, events: Sequence[Event], name: str) -> Playing:
-    """Begin a schedule on a running network, and return when its clock runs.
+    """Begin a schedule on a running network, and return when its clock runs; what is for time 0 has happened.
 
     Raises:
         UsageError: it does not fit the network; with every fault.
@@ -148,7 +148,7 @@ def play(shared: Shared, events: Sequence[Event], name: str) -> Playing:
 
 
 def begin(sandbox: Sandbox, events: Sequence[Event], name: str) -> Playing:
-    """Begin a schedule that was checked, and return when its clock runs."""
+    """Begin a schedule that was checked, and return as `play` does."""
     number = sandbox.ask("number").message["number"]
     path = f"/run/emu/schedule-{number}"
     form = {"name": sandbox.name, "events": [dataclasses.asdict(event) for event in events]}
@@ -159,8 +159,9 @@ def begin(sandbox: Sandbox, events: Sequence[Event], name: str) -> Playing:
     with sandbox.connect() as line:
         job = start_job(sandbox, None, words, env=env, cwd="/", title=f"{_TITLE}{name}", stdin=line.fileno())
     playing = Playing(sandbox, job.number, name)
-    for _ in job.follow():  # the first that it prints is that its clock runs
-        break
+    for data in job.follow():  # until it prints that its clock runs, behind what happened at once
+        if b'"begin"' in data:
+            break
     return playing
 
 

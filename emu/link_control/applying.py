@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -177,12 +177,12 @@ def _tidy(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings, ther
             send(shared.sandbox, list(_leftovers(shared.sandbox, change.place)), {})
 
 
-def tidy(shared: Shared, ends: Iterable[End]) -> None:
+def tidy(shared: Shared, ends: Collection[End]) -> None:
     """Take empty queue disciplines away where the plan has nothing for them to do."""
     found = _ends(shared.plan, dict.fromkeys(ends))
-    for end, one in found.items():
-        if not _shapes(one.shaping):
-            send(shared.sandbox, list(_leftovers(shared.sandbox, Place(*end, one.index))), {})
+    for end in ends:
+        if not _shapes(found[end].shaping):
+            send(shared.sandbox, list(_leftovers(shared.sandbox, Place(*end, found[end].index))), {})
 
 
 def _leftovers(sandbox: Sandbox, place: Place) -> Iterator[Request]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UsageError
 from ..finding import after_setting, link_number
-from .applying import change_shapings
+from .applying import change_shapings, tidy
 from .states import set_down, set_up
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class RunningLink:
     def clear(self, source: str | None = None) -> Self:
         """Take all attributes away, of one direction or both: packets that wait leave at once."""
         change_shapings(self._shared, self._attempt, lambda plan: self.cleared(plan, source))
+        tidy(self._shared, [end for end in self.ends if source in (None, end[0])])
         return self
 
     def down(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from ..netlink.operations import Request
     from ..plan import InterfacePlan, NodePlan
     from ..sharing import End, Shared
-
-#: How long a link may take until it carries packets, in seconds.
-_READY = 2.0
 
 
 def set_down(shared: Shared, ends: Iterable[End], moment: Moment | None = None) -> None:
@@ -57,7 +53,7 @@ def restore(shared: Shared, found: Iterable[tuple[NodePlan, InterfacePlan]]) -> 
     late: dict[str, list[int]] = {}
     for node, one in found:
         late.setdefault(node.name, []).append(one.index)
-    await_interfaces(shared.sandbox, late, time.monotonic() + _READY)
+    await_interfaces(shared.sandbox, late)
     states = read_states(shared.sandbox, list(nodes), shared.plan.families)
     lost = [
         operation

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import shown, suggestion
 from ..shaping.attributes import PARSERS
 from ..shaping.merging import NOTHING
-from ..shaping.units import TIMES, parse_count, quantity
+from ..shaping.units import TIMES, parse_count, quantity, show_time
 from ..traces import known_traces, read_trace, trace_path
 from .model import Event
 
@@ -203,7 +203,7 @@ def _ramp(value: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     if every < _OFTEN:
         raise ValueError(f"every {shown(given.get('every'))} is less than 5ms")
     ramp = {str(name): tuple(_as_text(one) for one in pair) for name, pair in value.items()}
-    return {"ramp": ramp, "over": _span(given["over"], "over"), "every": f"{every}ns"}
+    return {"ramp": ramp, "over": _span(given["over"], "over"), "every": show_time(every)}
 
 
 def _flap(value: Mapping[str, Any], _: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def _replay(event: Event, trace: Trace) -> Iterator[Step]:
     end = None if length is None else event.at + parse_moment(length, "for")
     begin = event.at
     before: dict[str, str] = {}
-    while True:
+    lively = True
+    while lively:
+        lively = begin == event.at  # a round without a change is one of many
         for number, point in enumerate(trace.points):
             time = begin + point.time
             if end is not None and time >= end:
@@ -76,6 +78,7 @@ def _replay(event: Event, trace: Trace) -> Iterator[Step]:
             changed = {name: value for name, value in values.items() if before.get(name) != value}
             before = {**before, **values}
             if changed:
+                lively = True
                 yield Step(time, event, "set", changed, quiet=bool(number) or begin > event.at)
         begin += trace.duration
 

@@ -1,0 +1,192 @@
+"""Links change while packets flow, by hand, by schedule and by trace."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import emu
+from emu.link_control import RunningLink
+from emu.netlink.features import find_features
+from emu.prompt.session import Session
+from emu.topologies.two_segment import two_segment
+
+from .helpers import eventually, fresh_name
+
+LINK = ["HOST1", "ROUTER"]
+
+
+@pytest.fixture(scope="module")
+def net() -> Iterator[emu.Network]:
+    with emu.Network(two_segment(), fresh_name(), families=(4,)) as running:
+        yield running
+
+
+@pytest.fixture
+def link(net: emu.Network) -> Iterator[RunningLink]:
+    found = net.link("HOST1", "ROUTER")
+    yield found
+    found.up().clear()
+
+
+def disciplines(net: emu.Network) -> str:
+    words = ["tc", "qdisc", "show", "dev", "HOST1-veth0"]
+    return str(net["HOST1"].run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def flow(net: emu.Network, count: int, then: Callable[[int], object], pause: float = 0.0005) -> list[int]:
+    """Send numbered packets from HOST1 to HOST2 and return the numbers that arrive, in order."""
+    with (
+        net["HOST1"].socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        net["HOST2"].socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
+    ):
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        receiver.bind(("", 0))
+        receiver.settimeout(1.0)
+        sender.connect((str(net["HOST2"].addresses[0].ip), receiver.getsockname()[1]))
+        for number in range(count):
+            sender.send(struct.pack("=I", number).ljust(600, b"\0"))
+            then(number)
+            time.sleep(pause)
+        arrived: list[int] = []
+        try:
+            while len(arrived) < count:
+                arrived.append(struct.unpack_from("=I", receiver.recv(1000))[0])
+        except TimeoutError:
+            pass
+        return arrived
+
+
+def test_no_packet_is_lost_while_a_rate_changes(net: emu.Network, link: RunningLink) -> None:
+    link.set(rate="8mbit", limit=1000)
+    rates = {100: "3mbit", 200: "20mbit", 300: "1mbit", 400: "50mbit"}
+    arrived = flow(net, 500, lambda number: link.set(rate=rates[number]) if number in rates else None)
+    assert arrived == list(range(500))
+
+
+def test_packets_that_wait_are_not_lost_when_all_is_cleared(net: emu.Network, link: RunningLink) -> None:
+    link.set(rate="1mbit", limit=1000)
+    arrived = flow(net, 100, lambda number: link.clear() if number == 80 else None)
+    assert arrived == list(range(100))
+
+
+def test_a_link_has_queue_disciplines_only_while_it_has_something_to_do(
+    net: emu.Network, link: RunningLink
+) -> None:
+    link.clear()  # once more: packets were in them when that was done before
+    assert "noqueue" in disciplines(net)
+    link.set(rate="10mbit")
+    assert "10Mbit" in disciplines(net)
+    link.set(rate=None)
+    assert "noqueue" in disciplines(net)
+
+
+def test_loss_comes_and_goes(net: emu.Network, link: RunningLink) -> None:
+    if not find_features(net.sandbox, ["netem", "numgen"]):
+        pytest.skip("this kernel cannot lose packets")
+    link.set(source="HOST1", loss="100%")
+    assert flow(net, 10, lambda _: None) == []
+    link.set(loss="none")
+    assert flow(net, 10, lambda _: None) == list(range(10))
+
+
+def test_every_prompt_sees_a_change_and_a_direction_has_its_own(
+    net: emu.Network, link: RunningLink, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with emu.Network.attach(net.name) as other:
+        session = Session(other, other.plugins)
+        assert session.run_line("link HOST1 ROUTER set rate=2mbit from=HOST1") == 0
+        assert session.run_line("link HOST1-veth0 show") == 0
+    assert "rate 2mbit" in capsys.readouterr().out
+    forth, back = link.shaping["HOST1"], link.shaping["ROUTER"]
+    assert forth is not None
+    assert forth.rate == 2_000_000
+    assert back is None
+
+
+def test_a_link_that_was_down_reaches_as_before(net: emu.Network, link: RunningLink) -> None:
+    link.down()
+    assert not net.ping_all(timeout=0.1).ok
+    link.up()
+    assert net.ping_all(timeout=1).ok
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("link HOST1 ROTER down", "did you mean ROUTER?"),
+        ("link HOST1 ROUTER set dely=1ms", "did you mean delay?"),
+        ("link HOST1 ROUTER set rate=0mbit", "not between"),
+        ("link HOST1 ROUTER set jitter=1ms", "jitter without a delay"),
+        ("link HOST1 ROUTER set limit=5", "limit without a rate"),
+        ("link HOST1 ROUTER", "name one and what to do"),
+        ("link HOST1 ROUTER set rate=1mbit from=HOST2", "no end of it"),
+        ("link HOST9-veth0 down", "no interface HOST9-veth0"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_line(
+    net: emu.Network, line: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Session(net, net.plugins).run_line(line) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+
+
+def test_a_schedule_takes_effect_in_time_and_others_see_it(net: emu.Network, link: RunningLink) -> None:
+    events = [{"at": f"{20 * n}ms", "link": LINK, "set": {"rate": f"{n + 1}mbit"}} for n in range(10)]
+    events.append({"at": "0.2s", "node": "HOST2", "do": "down"})
+    events.append({"at": "0.22s", "node": "HOST2", "do": "up"})
+    playing = net.schedule(events, "test")
+    playing.wait(10)
+    assert playing.state == "done"
+    assert [round(one.planned * 1000) for one in playing.log] == [20 * n for n in range(12)]
+    assert min(one.late for one in playing.log) >= 0
+    # On a machine of which others take their part; 0.8 ms where none do.
+    assert statistics.median(one.late for one in playing.log) < 0.02
+    forth = link.shaping["HOST1"]
+    assert forth is not None
+    assert forth.rate == 10_000_000
+    assert net.ping_all(timeout=1).ok
+
+
+def test_a_link_that_vanishes_ends_the_schedule_and_not_the_network(net: emu.Network) -> None:
+    net.add_node("HOST3")
+    net.add_link("HOST3", "ROUTER")
+    playing = net.schedule([{"at": n / 10, "link": ["HOST3", "ROUTER"], "do": "up"} for n in range(50)])
+    net.remove_node("HOST3")
+    with pytest.raises(emu.EmuError, match="schedule event"):
+        playing.wait(10)
+    assert playing.state == "failed"
+    assert net.ping_all(timeout=1).ok
+
+
+def test_a_trace_is_replayed_and_can_be_cancelled(
+    net: emu.Network, link: RunningLink, tmp_path: Path
+) -> None:
+    trace = tmp_path / "slow.trace"
+    trace.write_text("100\n200\n310\n420\n550\n")  # a packet in about 100 ms
+    playing = net.schedule([{"at": 0, "link": LINK, "trace": str(trace), "from": "HOST1"}])
+    began = time.monotonic()
+    assert flow(net, 8, lambda _: None) == list(range(8))
+    # 8 frames of 642 bytes at 121 kbit/s; the bucket holds one of full size from the beginning.
+    assert time.monotonic() - began > 0.15
+    playing.cancel()
+    eventually(lambda: playing.state == "cancelled")
+
+
+def test_a_schedule_is_begun_with_the_network_and_runs_commands() -> None:
+    graph = two_segment()
+    graph.graph["schedule"] = [{"at": 0, "node": "HOST1", "run": "echo here"}]
+    with emu.Network(graph, fresh_name(), families=(4,)) as net:
+        (playing,) = net.schedules()
+        playing.wait(10)
+        (job,) = (one for one in net.jobs() if one.node == "HOST1")
+        assert net.job(job.number).wait(5) == 0
+        assert net.job(job.number).log() == "here\n"
