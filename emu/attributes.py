@@ -142,7 +142,7 @@ def parse_flag(value: Any) -> bool:
 
 
 def parse_optional(value: Any) -> str:
-    """Return what links do that may be left out: for yes all of it, for no nothing, or a text that says it."""
+    """Return what links do that may be left out: all of it (yes), nothing (no), or a text that says what."""
     try:
         return ANYTHING if parse_flag(value) else ""
     except ValueError:

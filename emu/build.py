@@ -23,8 +23,8 @@ from .progress import Progress
 from .schedules import check_schedule
 from .sysctls import COMMANDING
 
-#: How long to wait for links to carry packets, in seconds; it takes a few milliseconds.
-_READY = 2.0
+#: Where nodes find each other's names; bound over `/etc/hosts`.
+HOSTS = "/run/emu/hosts"
 #: How long the switches of a ring may take to agree, in seconds; 60 of them take 11 s.
 _AGREED = 60.0
 #: How often to look, in seconds.
@@ -39,6 +39,11 @@ def hosts_file(plan: Plan) -> str:
         for node in plan.nodes for address in plan.addresses_of(node)
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def write_hosts(sandbox: Sandbox, plan: Plan) -> None:
+    """Make names stand for the addresses of a plan, in all nodes of a running network."""
+    sandbox.ask("write", hosts_file(plan).encode(), path=HOSTS)
 
 
 def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
@@ -113,12 +118,17 @@ def write_settings(sandbox: Sandbox, nodes: Sequence[NodePlan]) -> None:
         for part in ([pair for pair in settings if pair[0] in COMMANDING], settings):
             present = sandbox.ask("read_sysctl", node=first, keys=[key for key, _ in part]).message["values"]
             differing = [(key, value) for key, value in part if present[key] not in (None, value)]
-            _write(sandbox, [first], differing)
+            send_settings(sandbox, [first], differing)
             written += differing
-        _write(sandbox, others, written)
+        send_settings(sandbox, others, written)
 
 
-def _write(sandbox: Sandbox, nodes: Sequence[str], settings: Sequence[tuple[str, str]]) -> None:
+def send_settings(sandbox: Sandbox, nodes: Sequence[str], settings: Sequence[tuple[str, str]]) -> None:
+    """Write the same settings in some nodes.
+
+    Raises:
+        KernelError: the kernel refused one.
+    """
     if not nodes or not settings:
         return
     for node, key, number in sandbox.ask("sysctl", nodes=nodes, settings=settings).message["refused"]:
@@ -128,7 +138,7 @@ def _write(sandbox: Sandbox, nodes: Sequence[str], settings: Sequence[tuple[str,
 def _await_links(sandbox: Sandbox, plan: Plan) -> None:
     """Wait until both ends of every link are in service."""
     indices = {node.name: [one.index for one in node.interfaces] for node in plan.nodes}
-    await_interfaces(sandbox, indices, time.monotonic() + _READY)
+    await_interfaces(sandbox, indices)
 
 
 def await_rings(sandbox: Sandbox, plan: Plan) -> None:

@@ -110,7 +110,8 @@ class Changes:
         before = {node.name: node for node in old.nodes}
         nodes = tuple(_kept(before[one.name], one) if one.name in before else one for one in new.nodes)
         there = {(node.name, one.name) for node in nodes for one in node.interfaces}
-        new = dataclasses.replace(new, nodes=nodes, optional_shaping=old.optional_shaping, schedule=old.schedule)
+        optional, schedule = old.optional_shaping, old.schedule
+        new = dataclasses.replace(new, nodes=nodes, optional_shaping=optional, schedule=schedule)
         return rerouted(new, [end for end in old.down if end in there], self.route)
 
 

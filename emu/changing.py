@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .attributes import Kind
-from .build import await_rings, create_namespaces, hosts_file, requests_for, write_settings
+from .build import (
+    await_rings,
+    create_namespaces,
+    requests_for,
+    send_settings,
+    write_hosts,
+    write_settings,
+)
 from .changes import Changes, Used
 from .connection import Sandbox
 from .daemons import furnish, start_daemons
-from .errors import EmuError, KernelError
+from .errors import EmuError
 from .finding import link_number
 from .link_control.applying import features_of
 from .netlink.delivery import send
 from .netlink.features import check_new_needs
 from .netlink.lowering import address_operations, link_operations, up_operations
-from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp, WriteSetting
+from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp
 from .netlink.present import NodeState, read_states
 from .netlink.queueing import needs_of, segment_limits
 from .netlink.readiness import await_interfaces
@@ -35,8 +41,6 @@ if TYPE_CHECKING:
 
 #: How often to begin anew when others change the network meanwhile.
 _ATTEMPTS = 3
-#: How long new links may take until they carry packets, in seconds.
-_READY = 2.0
 
 States = Mapping[str, NodeState]
 
@@ -114,7 +118,7 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     sandbox.ask("remove", names=[name for name in namespaces if name not in wanted])
     _write_changed_settings(sandbox, old, new)
     _route(sandbox, old, new)
-    sandbox.ask("write", hosts_file(new).encode(), path="/run/emu/hosts")
+    write_hosts(sandbox, new)
     await_rings(sandbox, new)
     start_daemons(sandbox, added)
 
@@ -158,7 +162,7 @@ def _add_links(
             send(sandbox, list(_grown(node, states[node.name])), namespaces)
     part = dataclasses.replace(new, nodes=tuple(nodes), links=links)
     late = {node.name: [one.index for one in node.interfaces] for node in nodes if node.interfaces}
-    await_interfaces(sandbox, late, time.monotonic() + _READY)
+    await_interfaces(sandbox, late)
     send(sandbox, address_operations(part), namespaces)
     send(sandbox, requests_for(sandbox, part, "shaping"), namespaces)
 
@@ -199,8 +203,7 @@ def _write_changed_settings(sandbox: Sandbox, old: Plan, new: Plan) -> None:
         if differing := tuple(pair for pair in node.settings if known.get(pair[0]) != pair[1]):
             writes.setdefault(differing, []).append(node.name)
     for settings, names in writes.items():
-        for node, key, number in sandbox.ask("sysctl", nodes=names, settings=settings).message["refused"]:
-            raise KernelError(WriteSetting(node, key, dict(settings)[key]).commands()[0], node, number)
+        send_settings(sandbox, names, settings)
 
 
 def _route(sandbox: Sandbox, old: Plan, new: Plan) -> None:

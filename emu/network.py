@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .attributes import ANYTHING
-from .build import build, hosts_file
+from .build import HOSTS, build, hosts_file
 from .capturing import Capturing
 from .changeable import Changeable
 from .commands import PROGRAMS, Words
@@ -164,10 +164,10 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         return self
 
     def _arrange(self, sandbox: Sandbox) -> None:
-        files = {"/run/emu/hosts": (0o644, hosts_file(self.plan)), "/run/emu/resolv.conf": (0o644, "")}
+        files = {HOSTS: (0o644, hosts_file(self.plan)), "/run/emu/resolv.conf": (0o644, "")}
         for name in self.plugins.programs:
             files[f"{PROGRAMS}/{name}"] = (0o755, self.plugins.programs[name].script())
-        binds = {"/etc/hosts": "/run/emu/hosts", "/etc/resolv.conf": "/run/emu/resolv.conf"}
+        binds = {"/etc/hosts": HOSTS, "/etc/resolv.conf": "/run/emu/resolv.conf"}
         keep = [os.environ["XDG_RUNTIME_DIR"]] if os.environ.get("XDG_RUNTIME_DIR") else []
         try:
             sandbox.ask("arrange", files=files, binds=binds, keep=keep)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .attributes import Kind
-from .build import hosts_file
+from .build import write_hosts
 from .connection import Sandbox
 from .errors import EmuError, KernelError
 from .netlink.delivery import send
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 #: How often to begin anew when others change the network meanwhile.
 _ATTEMPTS = 3
-#: How long a link may take until it carries packets, in seconds; the kernel acts once a second at least.
-_READY = 2.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def reroute(network: Network, *, dry_run: bool = False) -> Rerouting:
             except BaseException:
                 network.replace_plan(old)
                 raise
-            network.sandbox.ask("write", hosts_file(new).encode(), path="/run/emu/hosts")
+            write_hosts(network.sandbox, new)
             return found
     raise EmuError(f"reroute {network.name}: others change it at the same time; try again")
 
@@ -109,7 +106,7 @@ def _await_carriers(sandbox: Sandbox, states: Mapping[str, NodeState]) -> None:
         name: [index for index, link in state.links.items() if link.up and link.carrier and not link.running]
         for name, state in states.items()
     }
-    await_interfaces(sandbox, late, time.monotonic() + _READY)
+    await_interfaces(sandbox, late)
 
 
 def _differences(old: Plan, new: Plan, states: Mapping[str, NodeState]) -> Iterator[Request]:

@@ -110,12 +110,11 @@ def _refusal_of_network() -> str:
 
 def _network(graph: nx.Graph) -> Network:
     """Return a network that no other plugin has to do with, of the families that this kernel has."""
-    import os
-
     from emu.network import Network
     from emu.plugin_manager import PluginManager
+    from emu.privileges import kernel_has_ipv6
 
-    families = (4, 6) if os.path.exists("/proc/net/if_inet6") else (4,)
+    families = (4, 6) if kernel_has_ipv6() else (4,)
     return Network(graph, families=families, plugins=PluginManager())
 
 

@@ -23,23 +23,27 @@ if TYPE_CHECKING:
 
 # include/uapi/linux/{if_link,if}.h
 _IFLA_OPERSTATE, _IF_OPER_UP = 16, 6
+#: How long links may take until they carry packets, in seconds; it takes milliseconds, but the kernel acts
+#: only once a second where there is much to do (net/core/link_watch.c).
+READY = 2.0
 #: How often to look, in seconds.
 _PAUSE = 0.001
 #: Of how many interfaces to ask at once: each answer takes up to 4 KiB of a socket's usual 208 KiB.
 _AT_ONCE = 32
 
 
-def await_interfaces(sandbox: Sandbox, wanted: Mapping[str, Sequence[int]], deadline: float) -> bool:
+def await_interfaces(sandbox: Sandbox, wanted: Mapping[str, Sequence[int]], timeout: float = READY) -> bool:
     """Wait until interfaces are in service.
 
     Args:
         sandbox: where they are.
         wanted: the interfaces' numbers, by node.
-        deadline: when to give up, by `time.monotonic()`.
+        timeout: when to give up, in seconds.
 
     Returns:
         Whether all are.
     """
+    deadline = time.monotonic() + timeout
     waiting: Mapping[str, Sequence[int]] = wanted
     while waiting := _not_in_service(sandbox, waiting):
         if time.monotonic() > deadline:

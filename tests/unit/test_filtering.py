@@ -13,7 +13,6 @@ import pytest
 
 import emu
 from emu.netlink.filtering import DropAtRandom, encode_removal, loss_operations, read_count
-from emu.shaping.possible import plain_loss
 from emu.shaping.model import Loss, Shaping
 from emu.shaping.possible import plain_loss
 
