@@ -1,0 +1,48 @@
+"""Links change by hand, by schedule and by trace on a kernel with netem, and lose nothing by it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+import pytest
+
+import emu
+from emu.topologies.two_segment import two_segment
+
+from ..network.test_link_control import LINK, flow
+
+
+@pytest.fixture(scope="module")
+def net() -> Iterator[emu.Network]:
+    with emu.Network(two_segment(), families=(4,)) as running:
+        yield running
+
+
+def delay(net: emu.Network) -> float:
+    """Return the median round trip between the hosts, in ms."""
+    words = ["ping", "-c", "5", "-i", "0.2", "HOST2"]
+    text = net["HOST1"].run(words, capture_output=True, text=True, check=True).stdout
+    times = [float(line.partition("time=")[2].split()[0]) for line in text.splitlines() if "time=" in line]
+    return statistics.median(times)
+
+
+def test_delay_rate_and_loss_come_and_go_without_losing_a_packet(net: emu.Network) -> None:
+    link = net.link("HOST1", "ROUTER").set(rate="20mbit", limit=1000)
+    steps = {
+        50: {"delay": "20ms"}, 100: {"rate": "5mbit"}, 150: {"delay": None}, 200: {"rate": "50mbit"},
+    }  # fmt: skip
+    arrived = flow(net, 250, lambda number: link.set(**steps[number]) if number in steps else None, 0.002)
+    assert sorted(arrived) == list(range(250))
+    link.clear()
+    assert link.shaping == {"HOST1": None, "ROUTER": None}
+
+
+def test_a_schedule_and_a_trace_delay_packets(net: emu.Network) -> None:
+    link = net.link("HOST1", "ROUTER")
+    net.schedule([{"at": 0, "link": LINK, "set": {"delay": "15ms"}}]).wait(20)
+    assert delay(net) == pytest.approx(30, abs=3)
+    playing = net.schedule([{"at": 0, "link": LINK, "trace": "satellite-handover"}])
+    assert 35 < delay(net) < 90
+    playing.cancel()
+    link.clear()
