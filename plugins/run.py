@@ -94,7 +94,7 @@ def run(
 
 
 def _lasting(until: str | None, detach: bool) -> float | None:
-    """Return for how many seconds a network is to last; None where nothing is said, or as its schedules do."""
+    """Return for how many seconds a network is to last; None where that is not said in seconds."""
     from emu.schedules import parse_moment
 
     if until is None or until == "end":

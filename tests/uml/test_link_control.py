@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def delay(net: emu.Network) -> float:
 
 def test_delay_rate_and_loss_come_and_go_without_losing_a_packet(net: emu.Network) -> None:
     link = net.link("HOST1", "ROUTER").set(rate="20mbit", limit=1000)
-    steps = {
+    steps: dict[int, dict[str, Any]] = {
         50: {"delay": "20ms"}, 100: {"rate": "5mbit"}, 150: {"delay": None}, 200: {"rate": "50mbit"},
     }  # fmt: skip
     arrived = flow(net, 250, lambda number: link.set(**steps[number]) if number in steps else None, 0.002)

@@ -1,0 +1,146 @@
+"""Schedules and traces: what they consist of, and what is wrong with them, told in a line with its place."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import emu
+from emu.schedule_files import events_in
+from emu.schedules import parse_schedule, steps_of
+from emu.topologies.two_segment import two_segment
+from emu.traces import known_traces, read_trace, trace_path
+
+LINK = ["HOST1", "ROUTER"]
+LOOSE = {"at": 1, "link": LINK, "do": "down"}
+
+
+def planned(*events: Any, **attributes: Any) -> emu.Plan:
+    graph = two_segment()
+    graph.graph["schedule"] = list(events)
+    graph.edges["HOST1", "ROUTER"].update(attributes)
+    return emu.plan_for(graph)
+
+
+def times(*events: Any) -> list[tuple[float, str]]:
+    return [(step.time / 1e9, str(step).removeprefix("link HOST1--ROUTER ")) for step in
+            steps_of(parse_schedule(list(events)))]  # fmt: skip
+
+
+def test_steps_of_all_events_come_in_order_of_time() -> None:
+    flap = {"at": 1, "link": LINK, "flap": {"down": "100ms", "up": "900ms", "times": 2}}
+    ramp = {"at": 1.5, "link": LINK, "ramp": {"delay": ["0s", "10ms"]}, "over": "1s", "every": "500ms"}
+    assert times(flap, ramp) == [
+        (1, "down"), (1.1, "up"), (1.5, "set delay=0s"), (2, "down"), (2, "set delay=5ms"), (2.1, "up"),
+        (2.5, "set delay=10ms"),
+    ]  # fmt: skip
+
+
+def test_a_start_puts_all_off() -> None:
+    (event,) = parse_schedule({"start": "2s", "events": [LOOSE]})
+    assert event.at == 3 * 10**9
+
+
+def test_a_plan_keeps_its_schedule_and_a_link_s_trace() -> None:
+    plan = planned(LOOSE, trace={"ROUTER": "lte-walk"})
+    assert [str(event) for event in plan.schedule] == [
+        "link ROUTER-veth0 trace from ROUTER", "link HOST1--ROUTER down",
+    ]  # fmt: skip
+    assert emu.Plan.from_json(plan.to_json()) == plan
+    again = parse_schedule([event.to_attribute() for event in plan.schedule])
+    assert again == plan.schedule
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({**LOOSE, "link": ["HOST1", "HOST9"]}, "no node 'HOST9'"),
+        ({**LOOSE, "link": ["HOST1", "HOST2"]}, "there is none"),
+        ({**LOOSE, "at": 0.5}, "time goes back"),
+        ({**LOOSE, "at": -1}, "negative"),
+        ({**LOOSE, "do": "dwn"}, "did you mean down?"),
+        ({**LOOSE, "form": "HOST1"}, "for or from?"),
+        ({"at": 2, "link": LINK, "set": {"dely": "1ms"}}, "did you mean delay?"),
+        ({"at": 2, "link": LINK, "set": {"jitter": "1ms"}}, "jitter without a delay"),
+        ({"at": 2, "link": LINK, "run": "true"}, "run belongs to a node"),
+        ({"at": 2, "link": LINK, "ramp": {"mtu": [1, 2]}, "over": 1}, "little by little"),
+        ({"at": 2, "link": LINK, "trace": "no-such"}, "no such trace"),
+        ("down", "is not an event"),
+    ],
+)
+def test_faults_are_told_before_anything_is_built(event: Any, reason: str) -> None:
+    with pytest.raises(emu.TopologyError) as error:
+        planned(LOOSE, event)
+    assert "schedule event 2: " in str(error.value)
+    assert reason in str(error.value)
+
+
+def test_a_file_s_faults_have_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.yaml"
+    path.write_text("# two\n- {at: 1s, link: [A, B], do: up}\n\n- {at: 1s, link: [A, B], do: pu}\n")
+    with pytest.raises(emu.UsageError, match=r"events\.yaml:4: "):
+        events_in(path)
+    path.write_text("# two\n- {at: 1s, link: [A, B], do: up}\n")
+    assert [event.where for event in events_in(path)] == [f"{path}:2"]
+
+
+@pytest.mark.parametrize("name", sorted(known_traces()))
+def test_traces_that_ship_can_be_replayed(name: str) -> None:
+    trace = read_trace(name)
+    assert trace.duration >= 30 * 10**9
+    steps = steps_of(parse_schedule([{"at": 0, "link": LINK, "trace": name}]))
+    head = list(itertools.islice(steps, 2 * len(trace.points)))
+    assert head[-1].time > trace.duration
+    assert trace_path(name).read_text().startswith("# Synthetic")
+
+
+def test_as_many_packets_leave_as_there_are_opportunities(tmp_path: Path) -> None:
+    path = tmp_path / "t.trace"
+    opportunities = [0, 0, 3, 12, 12, 400, 401, 415, 430]
+    path.write_text("\n".join(map(str, opportunities)))
+    trace = read_trace(str(path))
+    ends = [*(point.time for point in trace.points[1:]), trace.duration]
+    bits = sum((point.rate or 0) * (end - point.time) for point, end in zip(trace.points, ends, strict=True))
+    assert bits / 10**9 / 8 / 1514 == pytest.approx(len(opportunities), rel=0.001)
+
+
+def test_a_trace_without_anything_new_ends(tmp_path: Path) -> None:
+    path = tmp_path / "even.csv"
+    path.write_text("time,rate\n0,1mbit\n1,1mbit\n")
+    events = parse_schedule([{"at": 0, "link": LINK, "trace": str(path)}])
+    assert len(list(itertools.islice(steps_of(events), 3))) == 1
+
+
+def _binary(path: Path) -> None:
+    path.write_bytes(b"\x00\xff\xfe" * 10)
+
+
+def _text(text: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (_text(""), "without a line"),
+        (_text("5\n3\n"), ":2: 3 ms comes after 5 ms"),
+        (_text("0\n0\n"), "all its opportunities"),
+        (_text("time,rate\n1,1mbit\n0.5,2mbit\n"), ":3: its time is not after"),
+        (_text("time,rate\n1,fast\n2,1mbit\n"), ":2: rate 'fast'"),
+        (_text("time,rate\n1,1mbit,3\n"), ":2: not as many cells"),
+        (_text("time,speed\n1,1mbit\n"), ":1: a column 'speed'"),
+        (_text("1\n" + "2" * 50), ":2: "),
+        (_binary, "not a text file"),
+    ],
+)
+def test_a_bad_trace_is_one_clear_line(tmp_path: Path, write: Callable[[Path], object], reason: str) -> None:
+    path = tmp_path / "bad"
+    write(path)
+    with pytest.raises(ValueError, match="bad") as error:
+        read_trace(str(path))
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
