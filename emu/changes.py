@@ -13,8 +13,8 @@ from .errors import PlanError, UsageError, shown
 from .graph import FIRST_INDEX, Topology, topology_from
 from .names import node_names
 from .pins import link_name
-from .plan import NodePlan, Plan
-from .replan import End, own_routes, parts_of, rerouted, topology_of
+from .plan import End, NodePlan, Plan
+from .replan import own_routes, parts_of, rerouted, topology_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -159,9 +159,8 @@ def graph_of(plan: Plan) -> nx.MultiDiGraph:
     empty = {one.switches[0]: one.prefixes for one in plan.segments if not one.interfaces}
     for node in plan.nodes:
         graph.add_node(node.name, **_node_attributes(node, empty))
-    planned = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
     for number, link in enumerate(plan.links):
-        ends = {end[0]: planned[end] for end in link.ends}
+        ends = {end[0]: plan.interfaces[end] for end in link.ends}
         attributes: dict[str, Any] = {
             "weight": {name: one.weight for name, one in ends.items()},
             "addresses": {name: [a.ip for a in one.addresses] for name, one in ends.items()},

@@ -31,8 +31,7 @@ from .netlink.queueing import needs_of, segment_limits
 from .netlink.readiness import await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink
 from .pins import link_name
-from .plan import LinkPlan, NodePlan, Plan
-from .replan import End
+from .plan import End, LinkPlan, NodePlan, Plan
 from .reroute import difference
 from .routes import RouteTable
 
@@ -187,7 +186,7 @@ def _grown(node: NodePlan, state: NodeState) -> Iterator[Request]:
 def _removal(plan: Plan, link: LinkPlan, states: States) -> Iterator[Request]:
     """Yield what takes a link away, by an end that is there under its name."""
     for node, name in link.ends:
-        index = next(one.index for one in plan.node(node).interfaces if one.name == name)
+        index = plan.interfaces[node, name].index
         present = states[node].links.get(index) if node in states else None
         if present is not None and present.name == name:
             yield DeleteLink(node, name, index)

@@ -23,7 +23,7 @@ from .netlink.queueing import WAY
 
 if TYPE_CHECKING:
     from .connection import Sandbox
-    from .plan import Plan
+    from .plan import End, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,7 @@ def read_counters(
     ]  # fmt: skip
     involved = {node for pair in ends for node, _ in pair}
     counts = _read_nodes(sandbox, involved)
-    planned = (node for node in plan.nodes if node.name in involved)
-    indices = {(node.name, one.name): one.index for node in planned for one in node.interfaces}
-    found = (_direction(counts, indices, source, target) for source, target in ends)
+    found = (_direction(counts, plan, source, target) for source, target in ends)
     return [one for one in found if one is not None]
 
 
@@ -133,16 +131,17 @@ def _may_have_filters() -> bool:
 
 def _direction(
     counts: dict[str, _NodeCounts],
-    indices: dict[tuple[str, str], int],
-    source: tuple[str, str],
-    target: tuple[str, str],
+    plan: Plan,
+    source: End,
+    target: End,
 ) -> LinkCounters | None:
     """Return the counters of one direction, or None when an end of it is gone."""
     here, there = counts[source[0]], counts[target[0]]
-    sending = here.interfaces.get(indices[source])
-    if sending is None or indices[target] not in there.interfaces:
+    leaving, arriving = plan.interfaces[source].index, plan.interfaces[target].index
+    sending = here.interfaces.get(leaving)
+    if sending is None or arriving not in there.interfaces:
         return None
-    queues = here.queues.get(indices[source], [])
+    queues = here.queues.get(leaving, [])
     outermost = [one for one in queues if one.is_root]
     lost, delayed, delayed_bytes = _on_the_way(queues)
     marks = [one.marks for one in queues if one.marks is not None]
@@ -154,7 +153,7 @@ def _direction(
         # What the target's interface could not take is among these. Its own drops hold also what came in
         # and had a protocol that nobody there speaks.
         interface_drops=sending.send_drops,
-        loss_drops=lost + there.losses.get(indices[target], (0, 0))[0],
+        loss_drops=lost + there.losses.get(arriving, (0, 0))[0],
         requeues=sum(one.requeues for one in outermost),
         overlimits=sum(one.overlimits for one in queues),
         queue_packets=max(0, sum(one.waiting for one in outermost) - delayed),

@@ -82,12 +82,11 @@ def neighbours_for(plan: Plan, family: int, pairs: Iterable[tuple[str, str]]) ->
 def _members(plan: Plan, family: int) -> Iterable[tuple[list[Attachment], set[str]]]:
     """Yield the attachments and the names of the routers of each segment."""
     kinds = {node.name: node.kind for node in plan.nodes}
-    interfaces = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
     for segment in plan.segments:
         yield [
-            Attachment(node, name, interfaces[node, name].index, address.packed)
-            for node, name in segment.interfaces
-            for address in interfaces[node, name].addresses if address.version == family
+            Attachment(*end, plan.interfaces[end].index, address.packed)
+            for end in segment.interfaces
+            for address in plan.interfaces[end].addresses if address.version == family
         ], {node for node, _ in segment.interfaces if kinds[node] is Kind.ROUTER}  # fmt: skip
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import ipaddress
 import json
@@ -21,6 +22,8 @@ from .routes import ADDRESS_SIZE, NextHop, RouteGroup, RouteTable
 from .schedules import Event
 from .shaping import Shaping
 
+#: An interface: its node and its name.
+End = tuple[str, str]
 #: Types that JSON has.
 _AS_IT_IS = frozenset({type(None), str, bool, int, float})
 #: Makes routes of their next hops and what stands for their destinations.
@@ -34,7 +37,7 @@ class InterfacePlan:
     name: str
     altname: str | None
     index: int
-    peer: tuple[str, str]
+    peer: End
     addresses: tuple[InterfaceAddress, ...]
     weight: float
     #: Its MAC address; None leaves it to the kernel.
@@ -75,7 +78,7 @@ class NodePlan:
 class LinkPlan:
     """One link: the node and the interface's name at either end."""
 
-    ends: tuple[tuple[str, str], tuple[str, str]]
+    ends: tuple[End, End]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class SegmentPlan:
     """One broadcast domain: its prefixes, the interfaces with addresses on it, and its switches."""
 
     prefixes: tuple[Prefix, ...]
-    interfaces: tuple[tuple[str, str], ...]
+    interfaces: tuple[End, ...]
     switches: tuple[str, ...]
 
 
@@ -98,14 +101,19 @@ class Plan:
     segments: tuple[SegmentPlan, ...]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    #: Node and name of the interfaces whose links carried nothing when routes were last computed.
-    down: tuple[tuple[str, str], ...] = ()
+    #: The interfaces whose links carried nothing when routes were last computed.
+    down: tuple[End, ...] = ()
     #: Which routes nodes were given.
     routing: Routing = Routing.COMPRESSED
     #: What links do that is left out where the kernel cannot do it; an empty text is nothing.
     optional_shaping: str = ""
     #: What happens while it runs, and when.
     schedule: tuple[Event, ...] = ()
+
+    @functools.cached_property
+    def interfaces(self) -> dict[End, InterfacePlan]:
+        """Every interface by its node and name."""
+        return {(node.name, one.name): one for node in self.nodes for one in node.interfaces}
 
     def node(self, name: str) -> NodePlan:
         """Return the node of that name; KeyError when there is none."""
@@ -121,8 +129,8 @@ class Plan:
         down = {a for one in node.interfaces if (node.name, one.name) in self.down for a in one.addresses}
         return tuple(sorted(node.addresses, key=lambda address: (address.version, address in down)))
 
-    def with_shapings(self, shapings: Mapping[tuple[str, str], Shaping | None]) -> Plan:
-        """Return the plan with what some interfaces, by node and name, do to packets that leave."""
+    def with_shapings(self, shapings: Mapping[End, Shaping | None]) -> Plan:
+        """Return the plan with what some interfaces do to packets that leave."""
         nodes = {name for name, _ in shapings}
         return dataclasses.replace(
             self,
@@ -193,7 +201,7 @@ class Plan:
         )
 
 
-def _with_shapings(node: NodePlan, shapings: Mapping[tuple[str, str], Shaping | None]) -> NodePlan:
+def _with_shapings(node: NodePlan, shapings: Mapping[End, Shaping | None]) -> NodePlan:
     interfaces = tuple(
         dataclasses.replace(one, shaping=shapings.get((node.name, one.name), one.shaping))
         for one in node.interfaces

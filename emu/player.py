@@ -23,10 +23,10 @@ from .folders import Base, Folder
 from .jobs import start_job
 from .link_control.applying import Moment, Shapings, change_shapings, features_of
 from .link_control.states import set_down, set_up
-from .plan import Plan
+from .plan import End, Plan
 from .schedules import Event, Step, steps_of
 from .schedules.checking import links_of
-from .sharing import End, SharedPlan
+from .sharing import SharedPlan
 
 #: How often a replayed trace tells how it gets on, in seconds.
 _TELL = 10.0

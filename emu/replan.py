@@ -11,11 +11,8 @@ from .attributes import Prefix
 from .graph import FIRST_INDEX, LOOPBACK, Interface, Link, Node, Segment, Topology
 from .pin_values import PinnedRoutes
 from .pinned_routes import Router, routes_for
-from .plan import NodePlan, Plan
+from .plan import End, NodePlan, Plan
 from .routes import NextHop, Route, RouteTable
-
-#: An interface: its node and its name.
-End = tuple[str, str]
 
 #: Prefixes that stand for nothing, for segments that share their own with another: of "this network"
 #: (RFC 1122, section 3.2.1.3) and of what is discarded (RFC 6666).
@@ -24,12 +21,11 @@ _NOWHERE: dict[int, Prefix] = {4: ipaddress.IPv4Network("0.0.0.0/8"), 6: ipaddre
 
 def topology_of(plan: Plan) -> Topology:
     """Return the topology of a plan, in which every prefix and every address is pinned."""
-    planned = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
     numbers: dict[End, int] = {}
     interfaces: list[Interface] = []
     for number, link in enumerate(plan.links):
         for end in link.ends:
-            one = planned[end]
+            one = plan.interfaces[end]
             numbers[end] = len(interfaces)
             pinned = tuple(address.ip for address in one.addresses)
             known = one.name, one.altname, end[0], number, one.weight, pinned, one.mac, one.shaping
@@ -69,14 +65,13 @@ def _node(node: NodePlan, numbers: Mapping[End, int]) -> Node:
 
 def addressing_of(plan: Plan) -> Addressing:
     """Return the addressing of a plan, by the numbers that `topology_of` gives."""
-    planned = {(node.name, one.name): one.addresses for node in plan.nodes for one in node.interfaces}
     loopbacks = [node.loopback for node in plan.nodes if node.loopback]
     return Addressing(
         (
             *(segment.prefixes for segment in plan.segments),
             *(tuple(address.network for address in addresses) for addresses in loopbacks),
         ),
-        (*(planned[end] for link in plan.links for end in link.ends), *loopbacks),
+        (*(plan.interfaces[end].addresses for link in plan.links for end in link.ends), *loopbacks),
     )
 
 

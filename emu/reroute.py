@@ -18,8 +18,8 @@ from .netlink.present import METRIC, Hop, Key, LinkState, NodeState, RouteState,
 from .netlink.readiness import await_interfaces
 from .netlink.removals import DeleteRoute, ReplaceAddress, ReplaceRoute
 from .pinned_routes import Router
-from .plan import NodePlan, Plan
-from .replan import End, rerouted
+from .plan import End, NodePlan, Plan
+from .replan import rerouted
 from .routes import NextHop, Route, RouteTable
 
 if TYPE_CHECKING:

@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .connection import Sandbox
-from .plan import Plan
+from .plan import End, Plan
 from .shaping import Shaping
-
-#: An interface: its node and its name.
-End = tuple[str, str]
 
 
 class Shared:

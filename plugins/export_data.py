@@ -49,9 +49,8 @@ def records_of(plan: Plan) -> Records:
     the earlier to the later node may have an edge back, which holds the other direction's. All
     edges back come last, so that the order of the others is the order of the links.
     """
-    interfaces = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
     rank = {node.name: number for number, node in enumerate(plan.nodes)}
-    ends = [(interfaces[a], interfaces[b]) for a, b in (link.ends for link in plan.links)]
+    ends = [(plan.interfaces[a], plan.interfaces[b]) for a, b in (link.ends for link in plan.links)]
     pairs = [(link.ends[0][0], link.ends[1][0]) for link in plan.links]
     uneven = [_leaving(a) != _leaving(b) for a, b in ends]
     directed = any(uneven) or any(rank[a] > rank[b] for a, b in pairs)
@@ -59,7 +58,7 @@ def records_of(plan: Plan) -> Records:
         end: segment.prefixes
         for segment in plan.segments if not segment.switches for end in segment.interfaces
     }  # fmt: skip
-    numbers = _unusual_numbers(plan, interfaces)
+    numbers = _unusual_numbers(plan)
     edges = [
         (*pair, key, _link_attributes(link, both, pins.get(link.ends[0], ()), rank) | numbers.get(key, {}))
         for key, (pair, link, both) in enumerate(zip(pairs, plan.links, ends, strict=True))
@@ -74,15 +73,13 @@ def records_of(plan: Plan) -> Records:
     )  # fmt: skip
 
 
-def _unusual_numbers(
-    plan: Plan, interfaces: Mapping[tuple[str, str], InterfacePlan]
-) -> dict[int, Attributes]:  # fmt: skip
+def _unusual_numbers(plan: Plan) -> dict[int, Attributes]:
     """Return by link the interface numbers that are not the next ones, as after links were removed."""
     following = dict.fromkeys((node.name for node in plan.nodes), 0)
     found: dict[int, Attributes] = {}
     for key, link in enumerate(plan.links):
         for end in link.ends:
-            number = interfaces[end].index - FIRST_INDEX
+            number = plan.interfaces[end].index - FIRST_INDEX
             if number != following[end[0]]:
                 found.setdefault(key, {"interfaces": {}})["interfaces"][end[0]] = [number]
             following[end[0]] = max(following[end[0]], number + 1)

@@ -56,13 +56,12 @@ def dot_lines(plan: Plan) -> Iterator[str]:
 
 def _links(plan: Plan) -> Iterator[dict[str, str]]:
     """Yield how each link is drawn; its head is the second end, as in `tail -- head`."""
-    addresses = {(node.name, one.name): one.addresses for node in plan.nodes for one in node.interfaces}
     prefixes = {
         end: segment.prefixes
         for segment in plan.segments if not segment.switches for end in segment.interfaces
     }  # fmt: skip
     for link in plan.links:
-        tail, head = (label(end[1], *(address.ip for address in addresses[end])) for end in link.ends)
+        tail, head = (label(end[1], *(one.ip for one in plan.interfaces[end].addresses)) for end in link.ends)
         yield {"label": label(*prefixes.get(link.ends[0], ())), "taillabel": tail, "headlabel": head}
 
 

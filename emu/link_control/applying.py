@@ -27,9 +27,9 @@ from ..shaping.possible import plain_loss, possible
 if TYPE_CHECKING:
     from ..connection import Sandbox
     from ..netlink.operations import Request
-    from ..plan import InterfacePlan, Plan
+    from ..plan import End, InterfacePlan, Plan
     from ..shaping import Shaping
-    from ..sharing import End, Shared
+    from ..sharing import Shared
 
 #: How often to begin anew when others change the network meanwhile.
 _ATTEMPTS = 20

@@ -11,9 +11,9 @@ from .applying import change_shapings, tidy
 from .states import set_down, set_up
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..plan import End, Plan
     from ..shaping import Shaping
-    from ..sharing import End, Shared
+    from ..sharing import Shared
 
 
 class RunningLink:

@@ -15,8 +15,8 @@ from .applying import Moment
 
 if TYPE_CHECKING:
     from ..netlink.operations import Request
-    from ..plan import InterfacePlan, NodePlan
-    from ..sharing import End, Shared
+    from ..plan import End, InterfacePlan, NodePlan
+    from ..sharing import Shared
 
 
 def set_down(shared: Shared, ends: Iterable[End], moment: Moment | None = None) -> None:

@@ -105,9 +105,8 @@ class DropAtRandom(Request):
 
 def loss_operations(plan: Plan) -> list[DropAtRandom]:
     """Return what makes links lose packets on a kernel without netem: a filter at the end that receives."""
-    indices = {(node.name, one.name): one.index for node in plan.nodes for one in node.interfaces}
     return [
-        DropAtRandom(*one.peer, indices[one.peer], share)
+        DropAtRandom(*one.peer, plan.interfaces[one.peer].index, share)
         for node in plan.nodes for one in node.interfaces
         if (share := plain_loss(one.shaping)) is not None
     ]  # fmt: skip

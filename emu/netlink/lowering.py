@@ -49,11 +49,10 @@ def requests_of(plan: Plan, step: str, there: Collection[str] | None = None) -> 
 
 def link_operations(plan: Plan) -> list[Request]:
     """Return what makes all links."""
-    ends = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
     return [
         CreateVeth(node, name, one.index, peer_node, peer_name, peer.index, one.mac, peer.mac)
         for (node, name), (peer_node, peer_name) in (link.ends for link in plan.links)
-        for one, peer in [(ends[node, name], ends[peer_node, peer_name])]
+        for one, peer in [(plan.interfaces[node, name], plan.interfaces[peer_node, peer_name])]
     ]
 
 

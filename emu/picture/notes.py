@@ -48,14 +48,13 @@ class Note:
 
 def notes_of(plan: Plan, ruler: Ruler) -> list[Note]:
     """Return an interface's name and addresses for each link's ends, and a prefix for its middle."""
-    interfaces = {(node.name, one.name): one for node in plan.nodes for one in node.interfaces}
     prefixes = {
         end: segment.prefixes
         for segment in plan.segments if not segment.switches for end in segment.interfaces
     }  # fmt: skip
     notes = []
     for link, plan_link in enumerate(plan.links):
-        ends = [interfaces[end] for end in plan_link.ends]
+        ends = [plan.interfaces[end] for end in plan_link.ends]
         even = ends[0].weight == ends[1].weight
         for number, end in enumerate(ends):
             below = [str(address.ip) for address in end.addresses] + ([] if even else [_weight(end)])
