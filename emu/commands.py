@@ -6,7 +6,9 @@ import contextlib
 import os
 import resource
 import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from .errors import EmuError, UsageError, shown, suggestion
@@ -14,6 +16,9 @@ from .errors import EmuError, UsageError, shown, suggestion
 #: Where the programs that emu itself brings stand, in every sandbox: after the machine's own.
 PROGRAMS = "/run/emu/bin"
 _SEARCHED = ("/usr/local/sbin", "/usr/sbin", "/sbin", PROGRAMS)
+
+#: Where the package is found.
+_FOLDER = str(Path(__file__).resolve().parent.parent)
 
 Words = Sequence[str | os.PathLike[str]]
 
@@ -65,6 +70,16 @@ def _portable(word: str | os.PathLike[str]) -> str:
     if b"\0" in encoded:
         raise UsageError(f"run a program: {shown(word)} holds a zero byte")
     return encoded.decode("utf-8", "surrogateescape")
+
+
+def bare_python(code: str, *arguments: str, folder: str = _FOLDER) -> list[str]:
+    """Return the words of a Python that knows the standard library and what is in a folder, by default emu.
+
+    Without site-packages it starts in half of the time. `code` finds the arguments in `sys.argv[1:]`.
+    """
+    program = f"import sys; sys.path.append({folder!r}); {code}"
+    python = sys.executable or "/usr/bin/python3"
+    return [python, "-I", "-S", "-X", "utf8", "-c", program, *arguments]
 
 
 def shell_words(line: str) -> list[str]:

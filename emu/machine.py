@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .commands import bare_python
 from .keeper.mapping import SOURCES, lent_ids, lent_range
 from .kernel_parts import Kernel, Part, state_of, way_out
 from .limits import find_rooms, nodes_for
@@ -28,8 +29,7 @@ from .privileges import (
 
 #: The topic of what the kernel can do for links.
 LINKS = "links"
-_PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent)
-_PROBE = "import sys; sys.path.append(sys.argv[1]); from emu.keeper.probe import main; main()"
+_PROBE = "from emu.keeper.probe import main; main()"
 #: In seconds; the probe takes a tenth of one.
 _PROBE_DEADLINE = 30
 #: pidfd_open(2), without which a network could outlive its owner.
@@ -118,10 +118,9 @@ def _tried(what: str, required: bool, refusal: tuple[int, str] | None, without: 
 
 def _probe() -> dict[str, tuple[int, str] | None]:
     """Return what a probe process was refused: the step's name → errno and text."""
-    command = [sys.executable or "/usr/bin/python3", "-I", "-S", "-c", _PROBE, _PACKAGE_PARENT]
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            bare_python(_PROBE), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             timeout=_PROBE_DEADLINE, check=False,
         )  # fmt: skip
         found: dict[str, tuple[int, str] | None] = json.loads(done.stdout)

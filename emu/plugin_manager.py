@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from . import hookspecs
+from .commands import bare_python
 from .errors import EmuError, PluginError, Terminated, UsageError, shown, where
 from .marking import MarkedTopologies, hook_faults, marked_topologies
 from .registry import Registry
@@ -49,15 +50,14 @@ class NodeProgram:
 
     def script(self) -> str:
         """Return the shell script that runs it, whatever lies in the working directory."""
-        words = ["-P", "-m", self.module]
+        words = [sys.executable or "/usr/bin/python3", "-P", "-m", self.module]
         if self.standalone:
             package = importlib.util.find_spec(self.module.partition(".")[0])
             if package is None or package.origin is None:
                 raise PluginError(f"run module {self.module} in nodes: there is no such module")
-            add = f"sys.path.append({str(Path(package.origin).parent.parent)!r})"
-            code = f"import runpy, sys; {add}; runpy.run_module({self.module!r}, run_name='__main__')"
-            words = ["-I", "-S", "-c", code]  # site-packages would take half of the start
-        return f'#!/bin/sh\nexec {shlex.join([sys.executable or "/usr/bin/python3", *words])} "$@"\n'
+            code = f"import runpy; runpy.run_module({self.module!r}, run_name='__main__')"
+            words = bare_python(code, folder=str(Path(package.origin).parent.parent))
+        return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
 
 
 class PluginManager:

@@ -15,16 +15,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+from .commands import bare_python
 from .connection import Sandbox, connect, hold_standard_descriptors
 from .errors import EmuError, NotRunning, PrivilegeError, UsageError, suggestion
 from .folders import Base, Folder, all_bases, claim, open_folder, open_folders, own_bases, sweep
 from .privileges import EXHAUSTED, explain_refusal, refusal
 
-#: The keeper runs without site-packages; only this package's own folder is added to what it sees.
-_BOOT = "import sys; sys.path.append(sys.argv[1]); from emu.keeper.main import main; main(*sys.argv[2:])"
-_PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent)
+_KEEPER = "from emu.keeper.main import main; main(*sys.argv[1:])"
 #: How long all networks of one user together may take to say how they are, in seconds.
 _GREETING_DEADLINE = 1.0
 #: How many networks are asked at once, each over a connection of its own.
@@ -87,7 +85,6 @@ def _fill(folder: Folder, meanwhile: Callable[[], object]) -> Sandbox:
 
 def _start_keeper(folder: Folder, theirs: socket.socket, log: int) -> subprocess.Popen[bytes]:
     """Start a keeper that serves the folder's socket, in a session of its own."""
-    python = sys.executable or "/usr/bin/python3"
     owner = os.pidfd_open(os.getpid())
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -95,12 +92,11 @@ def _start_keeper(folder: Folder, theirs: socket.socket, log: int) -> subprocess
             os.chmod(folder.socket_path, 0o600)
             passed = (theirs.fileno(), listener.fileno(), folder.fd, owner)
             return subprocess.Popen(
-                [python, "-I", "-S", "-X", "utf8", "-c", _BOOT, _PACKAGE_PARENT, folder.name]
-                + [str(fd) for fd in passed],
+                bare_python(_KEEPER, folder.name, *map(str, passed)),
                 pass_fds=passed, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
     except OSError as error:
-        attempt = f"start the keeper with {python}"
+        attempt = f"start the keeper with {sys.executable}"
         if error.errno in EXHAUSTED:
             raise refusal(attempt, error) from error
         raise EmuError(explain_refusal(attempt, error)) from error

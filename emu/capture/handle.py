@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from ..commands import bare_python
 from ..connection import Sandbox, readable
 from ..errors import EmuError, UsageError
 from ..plan import Plan
@@ -26,11 +26,7 @@ from .opening import Header, open_file, open_points, size_of_rings, write_header
 from .packet import Packet
 from .points import points_for
 
-#: The worker runs without site-packages; only this package's own folder is added to what it sees.
-_BOOT = (
-    "import sys; sys.path.append(sys.argv[1]); from emu.capture.worker import main; main(int(sys.argv[2]))"
-)
-_PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent.parent)
+_WORKER = "from emu.capture.worker import main; main(int(sys.argv[1]))"
 _READ = 1 << 20
 _KILLED = {"packets": 0, "drops": 0, "error": "its process was killed", "notes": []}
 
@@ -250,8 +246,7 @@ class Capture:
 
 def _start_worker(control: socket.socket) -> subprocess.Popen[bytes]:
     """Start the process that reads and writes, out of reach of the terminal's signals."""
-    words = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, _PACKAGE_PARENT, str(control.fileno())]
     return subprocess.Popen(
-        words, pass_fds=[control.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        start_new_session=True,
+        bare_python(_WORKER, str(control.fileno())), pass_fds=[control.fileno()],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip

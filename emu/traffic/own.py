@@ -6,21 +6,17 @@ import json
 import os
 import select
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..commands import bare_python
 from ..errors import EmuError
 from .results import Request, Stream, Traffic
 
 if TYPE_CHECKING:
     from ..node import Node
 
-_PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent.parent)
-#: Without site-packages, which would take half of the start.
-_RUN = "runpy.run_module('emu.programs.traffic', run_name='__main__')"
-_PROGRAM = f"import runpy, sys; sys.path.append({_PACKAGE_PARENT!r}); {_RUN}"
+_PROGRAM = "import runpy; runpy.run_module('emu.programs.traffic', run_name='__main__')"
 #: How long a connection may take to come about, or the last packets to arrive, in seconds.
 _PATIENCE = 12.0
 
@@ -101,7 +97,7 @@ class _Program:
     """emu's program in a node, which reports in lines; killed with its children at the end."""
 
     def __init__(self, request: Request, node: Node, settings: Record) -> None:
-        words = [sys.executable or "/usr/bin/python3", "-I", "-S", "-c", _PROGRAM, json.dumps(settings)]
+        words = bare_python(_PROGRAM, json.dumps(settings))
         self._request, self._said = request, b""
         self._process = node.popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
