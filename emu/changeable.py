@@ -97,22 +97,25 @@ class Changeable:
         change(self._itself, f"add node {name}", lambda make, plan, _: make.add_node(plan, name, attributes))
         return self._itself[name]
 
-    def add_link(self, first: str, second: str, **attributes: Any) -> None:
-        """Add a link between two nodes while the network runs; addresses and routes follow.
+    def add_link(self, first: Node | str, second: Node | str, **attributes: Any) -> RunningLink:
+        """Add a link between two nodes while the network runs, and return it; addresses and routes follow.
 
         Args:
-            first: one of the nodes.
+            first: one of the nodes, or its name.
             second: the other one.
             attributes: as on the edge of a graph.
 
         Raises:
+            PrivilegeError: the kernel lacks what the link is to do.
             TopologyError: its attributes have faults, or it would join two segments with prefixes.
             KernelError: the kernel refused something; the network is as before.
         """
         from .changing import add_link
 
         net = self._itself
-        add_link(net, net[first].name, net[second].name, attributes)
+        end = add_link(net, net[first].name, net[second].name, attributes)
+        interface = net.plan.interfaces[end]
+        return self.link(interface.altname or interface.name)
 
     def remove_link(self, first: str, second: str | None = None) -> None:
         """Remove a link while the network runs; routes follow.
@@ -128,7 +131,7 @@ class Changeable:
 
         remove_link(self._itself, first, second)
 
-    def remove_node(self, name: str) -> None:
+    def remove_node(self, name: Node | str) -> None:
         """Remove a node and its links while the network runs; its programs are killed, routes follow.
 
         Raises:

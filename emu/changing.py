@@ -75,13 +75,17 @@ def change(network: Network, attempt: str, make: Callable[[Changes, Plan, Used],
     raise EmuError(f"{attempt}: others change the network at the same time; try again")
 
 
-def add_link(network: Network, first: str, second: str, attributes: Mapping[str, Any]) -> None:
-    """Add a link to a running network; see `emu.Network.add_link`."""
+def add_link(network: Network, first: str, second: str, attributes: Mapping[str, Any]) -> End:
+    """Add a link to a running network and return one of its ends; see `emu.Network.add_link`."""
+    before: set[tuple[End, End]] = set()
 
     def make(changes: Changes, plan: Plan, used: Used) -> Plan:
+        before.clear()  # of an attempt that others were faster than
+        before.update(link.ends for link in plan.links)
         return changes.add_link(plan, first, second, attributes, used)
 
     change(network, f"add {link_name(first, second)}", make)
+    return next(link.ends[0] for link in network.plan.links if link.ends not in before)
 
 
 def remove_link(network: Network, first: str, second: str | None) -> None:

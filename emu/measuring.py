@@ -49,7 +49,9 @@ class Measuring:
 
         return ping_all(self._itself, family=family, timeout=timeout, sample=sample)
 
-    def ping_pair(self, first: str | None = None, second: str | None = None, **options: Any) -> PingResults:
+    def ping_pair(
+        self, first: Node | str | None = None, second: Node | str | None = None, **options: Any
+    ) -> PingResults:
         """Ping two nodes from each other, the first two hosts by default; see `emu.ping.ping_pair`."""
         from .ping import ping_pair
 

@@ -230,8 +230,10 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
                 self._sandbox.close()
                 self._sandbox = None
 
-    def __getitem__(self, name: str) -> Node:
-        """Return a node by its name, or by its label in the graph."""
+    def __getitem__(self, name: Node | str) -> Node:
+        """Return a node by its name, or by its label in the graph; of a node, the node as it is now."""
+        if isinstance(name, Node):
+            name = name.name
         if name in self._nodes:
             return Node(self, self._nodes[name])
         labelled = [node for node in self._nodes.values() if node.label == str(name)]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from .network import Network
+    from .node import Node
     from .plan import NodePlan, Plan
 
 #: What a socket for echo messages is opened with, by the Internet protocol's version.
@@ -203,14 +204,14 @@ def ping_all(
 
 
 def ping_pair(
-    network: Network, first: str | None = None, second: str | None = None,
+    network: Network, first: Node | str | None = None, second: Node | str | None = None,
     *, family: int | None = None, timeout: float = 1.0,
 ) -> PingResults:  # fmt: skip
     """Ping two nodes from each other and return what was found.
 
     Args:
         network: a running network.
-        first: one of them; default the first node that is a host, or else has addresses.
+        first: one of them, or its name; default the first node that is a host, or else has addresses.
         second: the other one; default the next such node.
         family: 4 or 6; default all that the network has.
         timeout: how long to wait for an answer, in seconds.

@@ -119,7 +119,7 @@ def path(
     Raises:
         UsageError: there is no such node, it is a switch, or another argument makes no sense.
     """
-    node, goal = network[_name(source)], _goal(network, target)
+    node, goal = network[source], _goal(network, target)
     attempt = f"find the path from {node.name} to {goal.name}"
     _check_addresses(node.plan, attempt)
     version = goal.family or families_for(network.plan, family, timeout, attempt)[0]
@@ -138,12 +138,8 @@ class _Goal(NamedTuple):
     family: int | None
 
 
-def _name(node: Node | str) -> str:
-    return node if isinstance(node, str) else node.name
-
-
 def _goal(network: Network, target: Node | str) -> _Goal:
-    name = _name(target)
+    name = target if isinstance(target, str) else target.name
     try:
         address = ipaddress.ip_address(name)
     except ValueError:

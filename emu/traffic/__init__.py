@@ -60,7 +60,7 @@ def iperf(
         UsageError: there is no such node, or another argument makes no sense.
         EmuError: no connection came about; says why.
     """
-    first, second = (network[node if isinstance(node, str) else node.name] for node in (source, target))
+    first, second = network[source], network[target]
     attempt = f"iperf {first.name} {second.name}"
     for node in (first, second):
         if node.kind is Kind.SWITCH:

@@ -160,8 +160,11 @@ def segments(net: emu.Network) -> set[int]:
 
 def test_packets_come_one_by_one_to_a_shaped_link_whichever_was_added_last(net: emu.Network) -> None:
     (usual,) = segments(net)
-    net.add_node("HOST3")
-    net.add_link("HOST3", "ROUTER", rate="10mbit")
+    link = net.add_link(net.add_node("HOST3"), net["ROUTER"], rate="10mbit")
+    assert dict(link.ends).keys() == {"HOST3", "ROUTER"}
+    shaping = link.shaping["HOST3"]
+    assert shaping is not None
+    assert shaping.rate == 10_000_000
     assert segments(net) == {1}
     net.add_node("HOST4")
     net.add_link("HOST4", "ROUTER")
