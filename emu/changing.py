@@ -38,8 +38,6 @@ from .routes import RouteTable
 if TYPE_CHECKING:
     from .network import Network
 
-#: How often to begin anew when others change the network meanwhile.
-_ATTEMPTS = 3
 
 States = Mapping[str, NodeState]
 
@@ -56,23 +54,24 @@ def change(network: Network, attempt: str, make: Callable[[Changes, Plan, Used],
         PrivilegeError: the kernel lacks what a new link is to do.
         EmuError: it cannot be done, or the kernel refused something; the network is as before.
     """
+    sandbox = network.sandbox
     changes = Changes(network.plugins.addressing, network.plugins.routes)
-    for _ in range(_ATTEMPTS):
-        network.refresh()
-        old, sandbox = network.plan, network.sandbox
+
+    def changed(old: Plan) -> Plan:
         states = read_states(sandbox, [node.name for node in old.nodes], ())
         new = make(changes, old, {name: state.links.keys() for name, state in states.items()})
         _check_features(sandbox, old, new)
-        if network.replace_plan(new):
-            try:
-                _carry_out(sandbox, old, new)
-            except BaseException:
-                with contextlib.suppress(EmuError, OSError):
-                    _carry_out(sandbox, new, old)
-                network.replace_plan(old)
-                raise
-            return
-    raise EmuError(f"{attempt}: others change the network at the same time; try again")
+        return new
+
+    def carry_out(old: Plan, new: Plan) -> None:
+        try:
+            _carry_out(sandbox, old, new)
+        except BaseException:
+            with contextlib.suppress(EmuError, OSError):
+                _carry_out(sandbox, new, old)
+            raise
+
+    network.change_plan(attempt, changed, carry_out)
 
 
 def add_link(network: Network, first: str, second: str, attributes: Mapping[str, Any]) -> End:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .attributes import Kind
 from .build import write_hosts
 from .connection import Sandbox
-from .errors import EmuError, KernelError
+from .errors import KernelError
 from .netlink.delivery import send
 from .netlink.operations import BRIDGE, Request
 from .netlink.present import METRIC, Hop, Key, LinkState, NodeState, RouteState, read_states
@@ -24,9 +24,6 @@ from .routes import NextHop, Route, RouteTable
 
 if TYPE_CHECKING:
     from .network import Network
-
-#: How often to begin anew when others change the network meanwhile.
-_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -70,21 +67,19 @@ def reroute(network: Network, *, dry_run: bool = False) -> Rerouting:
         KernelError: the kernel refused a route; the others are as before.
         EmuError: others keep changing the network.
     """
-    for _ in range(_ATTEMPTS):
-        network.refresh()
-        old = network.plan
-        new, found = _find(network.sandbox, old, network.plugins.routes)
-        if dry_run or (new == old and not found.operations):
-            return found
-        if network.replace_plan(new):
-            try:
-                _install(network.sandbox, old, new, found.operations)
-            except BaseException:
-                network.replace_plan(old)
-                raise
-            write_hosts(network.sandbox, new)
-            return found
-    raise EmuError(f"reroute {network.name}: others change it at the same time; try again")
+    sandbox, found = network.sandbox, Rerouting((), ())
+
+    def make(plan: Plan) -> Plan | None:
+        nonlocal found
+        new, found = _find(sandbox, plan, network.plugins.routes)
+        return None if dry_run or (new == plan and not found.operations) else new
+
+    def carry_out(old: Plan, new: Plan) -> None:
+        _install(sandbox, old, new, found.operations)
+        write_hosts(sandbox, new)
+
+    network.change_plan(f"reroute {network.name}", make, carry_out)
+    return found
 
 
 def _find(sandbox: Sandbox, plan: Plan, route: Router) -> tuple[Plan, Rerouting]:

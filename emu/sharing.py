@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .connection import Sandbox
+from .errors import EmuError
 from .plan import End, Plan
 from .shaping import Shaping
+
+#: How often to begin anew when others change the network meanwhile.
+_ATTEMPTS = 3
 
 
 class Shared:
@@ -44,6 +48,37 @@ class Shared:
         if answer["stored"]:
             self._adopt(plan, answer["version"])
         return bool(answer["stored"])
+
+    def change_plan(
+        self,
+        attempt: str,
+        make: Callable[[Plan], Plan | None],
+        carry_out: Callable[[Plan, Plan], None],
+    ) -> None:
+        """Change the network's plan, and the network with it: both or, after an error, neither.
+
+        Args:
+            attempt: what is being done, for errors.
+            make: returns the new plan of the present one, or None where there is nothing to change.
+            carry_out: does in the kernel what leads from one to the other; undoes it when it fails.
+
+        Raises:
+            EmuError: others keep changing the network.
+        """
+        for _ in range(_ATTEMPTS):
+            self.refresh()
+            old = self.plan
+            new = make(old)
+            if new is None:
+                return
+            if self.replace_plan(new):
+                try:
+                    carry_out(old, new)
+                except BaseException:
+                    self.replace_plan(old)
+                    raise
+                return
+        raise EmuError(f"{attempt}: others change the network at the same time; try again")
 
     def amend_plan(self, shapings: Mapping[End, Shaping | None]) -> bool:
         """Make this what interfaces do in the network's plan; False and True as of `replace_plan`."""
