@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import emu
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,3 +40,14 @@ def test_files_and_functions_stay_short() -> None:
         if (count := len(path.read_text().splitlines())) > 350
     }
     assert not long
+
+
+def test_public_names_are_the_same_for_type_checkers() -> None:
+    """What is loaded when it is first used is imported for those who only read the source."""
+    tree = ast.parse((ROOT / "emu" / "__init__.py").read_text())
+    imported = {
+        alias.asname: f".{node.module}"
+        for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1
+        for alias in node.names
+    }  # fmt: skip
+    assert {name: vars(emu)["_PUBLIC"][name] for name in emu.__all__} == imported
