@@ -92,7 +92,11 @@ def _prefixes(topology: Topology, family: int, order: Iterable[int], packed: boo
             single = _Pool(reserved[0], pinned, skipped=1)
             found |= {index: single.take(pool.max_prefixlen) for index in loopbacks}
         shared = _Pool(pool, pinned + reserved)
-        found |= {index: shared.take(lengths[index]) for index in free if not segments[index].loopback}
+        # Those of one length together: where short and long ones take turns there are gaps between them,
+        # and routes must not be merged over a gap.
+        others = [index for index in free if not segments[index].loopback]
+        others = sorted(others, key=lengths.__getitem__) if packed else others
+        found |= {index: shared.take(lengths[index]) for index in others}
     except PoolError as error:
         raise PoolError(_exhausted(pool, list(lengths.values()), pinned, packed)) from error
     return found
