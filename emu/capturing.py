@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from .capture.handle import Capture
     from .network import Network
+    from .node import Node
 
 
 class Capturing:
@@ -19,7 +20,7 @@ class Capturing:
 
     def capture(
         self,
-        what: str | Sequence[str] = "*",
+        what: Node | str | Sequence[str] = "*",
         path: str | os.PathLike[str] | int | None = None,
         filter: str = "",  # noqa: A002  # what everybody calls it
         *,
@@ -45,6 +46,8 @@ class Capturing:
 
         network = cast("Network", self)
         network.refresh()
+        if not isinstance(what, str | Sequence):  # what the graph calls a node
+            what = network[what].name
         begun = Capture(network.sandbox, network.plan, what, path, filter, buffer=buffer)
         self._captures = self._captures if self._captures is not None else weakref.WeakSet()
         self._captures.add(begun)

@@ -36,7 +36,7 @@ class Changeable:
 
         return reroute(self._itself, dry_run=dry_run)
 
-    def link(self, first: str, second: str | None = None) -> RunningLink:
+    def link(self, first: Node | str, second: Node | str | None = None) -> RunningLink:
         """Return the link between two nodes, or that of an interface: `net.link("HOST1-veth1")`.
 
         Raises:
@@ -44,7 +44,9 @@ class Changeable:
         """
         from .link_control import RunningLink
 
-        return RunningLink(self._itself, first, second)
+        if second is not None:
+            return RunningLink(self._itself, self._itself[first].name, self._itself[second].name)
+        return RunningLink(self._itself, first if isinstance(first, str) else self._itself[first].name)
 
     def schedule(self, events: Any, name: str = "") -> Playing:
         """Have things happen to links and nodes while the network runs, also when this process has ended.

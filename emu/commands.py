@@ -95,7 +95,8 @@ def start_refusal(error: OSError, program: str, where: str) -> EmuError:
     absent = os.sep not in program and shutil.which(program, os.F_OK, environment()["PATH"]) is None
     if isinstance(error, FileNotFoundError) or (isinstance(error, PermissionError) and absent):
         reason = "no such program in PATH" if os.sep not in program else "no such file"
-        return CommandNotFound(f"{attempt}: {reason}{nearest_program(program)}")
+        line = "; a line for a shell is three words: sh -c 'LINE'" if len(program.split()) > 1 else ""
+        return CommandNotFound(f"{attempt}: {reason}{line or nearest_program(program)}")
     if isinstance(error, PermissionError):
         return CommandNotExecutable(f"{attempt}: {os.strerror(error.errno or 0)}")
     return EmuError(f"{attempt}: {os.strerror(error.errno or 0)} ({error.strerror})")

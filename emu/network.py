@@ -230,6 +230,10 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
                 self._sandbox.close()
                 self._sandbox = None
 
+    def __repr__(self) -> str:
+        state = f"running as {self._sandbox.name}" if self._sandbox is not None else "not running"
+        return f"<network {self.plan.name}: {len(self.plan.nodes)} nodes, {state}>"
+
     def __getitem__(self, name: Node | str) -> Node:
         """Return a node by its name, or by its label in the graph; of a node, the node as it is now."""
         if isinstance(name, Node):

@@ -139,7 +139,7 @@ class _Goal(NamedTuple):
 
 
 def _goal(network: Network, target: Node | str) -> _Goal:
-    name = target if isinstance(target, str) else target.name
+    name = target if isinstance(target, str) else network[target].name
     try:
         address = ipaddress.ip_address(name)
     except ValueError:

@@ -117,7 +117,8 @@ class _Patience:
             sandbox.send_greeting()
             sandbox.await_greeting(self._deadline)
             if sandbox.facts is not None:
-                raise UsageError(f"{attempt} is running; 'emu stop {name}' ends it")
+                ways = f"'emu attach {name}' joins it, 'emu stop {name}' ends it"
+                raise UsageError(f"{attempt} is running; {ways}")
         if time.monotonic() > self._deadline:
             raise UsageError(f"{attempt} is there and does not answer; 'emu stop {name}' ends it")
         time.sleep(0.02)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import emu
-from emu.graph import FIRST_INDEX
 
 if TYPE_CHECKING:
     from emu.plan import InterfacePlan, LinkPlan, NodePlan, Plan
@@ -75,6 +74,8 @@ def records_of(plan: Plan) -> Records:
 
 def _unusual_numbers(plan: Plan) -> dict[int, Attributes]:
     """Return by link the interface numbers that are not the next ones, as after links were removed."""
+    from emu.graph import FIRST_INDEX
+
     following = dict.fromkeys((node.name for node in plan.nodes), 0)
     found: dict[int, Attributes] = {}
     for key, link in enumerate(plan.links):
@@ -127,6 +128,7 @@ def _link_attributes(
     prefixes: tuple[object, ...],
     rank: Mapping[str, int],
 ) -> Attributes:
+    from emu.graph import FIRST_INDEX
     from emu.macs import mac_of
 
     found = _leaving(ends[0])

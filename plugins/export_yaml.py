@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import emu
-from emu.attributes import BY_END
 from emu.plugins.export_data import Attributes, records_of
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def yaml_lines(plan: Plan) -> Iterator[str]:
 
 def _uneven(a: str, b: str, attributes: Attributes, back: Attributes | None) -> Attributes:
     """Return a link's attributes, those that differ by direction as mappings of its ends."""
+    from emu.attributes import BY_END
+
     if back is None:
         return attributes
     found = dict(attributes)

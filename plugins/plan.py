@@ -102,6 +102,8 @@ def _show(plan: Plan, names: tuple[str, ...], everything: bool) -> None:
     click.echo("\n".join(_summary(plan)))
     whole = everything or bool(names)
     _print_rows(*_interfaces(nodes), whole)
+    if shapings := list(_shapings(nodes)):
+        _print_rows(("FROM", "INTERFACE", "TO", "SHAPING"), iter(shapings), whole)
     _print_rows(("NODE", "DESTINATION", "NEXT HOP", "THROUGH"), _route_rows(nodes), whole)
     which = "" if everything else " other than the kernel's own; --all shows every one"
     click.echo(f"\nSETTINGS{which}")
@@ -157,6 +159,16 @@ def _addresses(node: NodePlan) -> list[tuple[str, str, str]]:
         peer = name if name.startswith(f"{neighbour}-") else f"{neighbour} {name}"
         found += [(one.name, str(address), peer) for address in one.addresses or ("",)]
     return found
+
+
+def _shapings(nodes: Sequence[NodePlan]) -> Iterator[tuple[str, ...]]:
+    """Yield what happens to packets, by the interface that they leave through, where anything does."""
+    from emu.shaping import describe
+
+    for node in nodes:
+        for one in node.interfaces:
+            if one.shaping is not None:
+                yield node.name, one.name, one.peer[0], describe(one.shaping)
 
 
 def _route_rows(nodes: Sequence[NodePlan]) -> Iterator[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -154,8 +155,14 @@ class Session:
             return self._run_command(word, rest)
         if word in self.network or is_pattern(word) or "," in word:
             return self.run_in_nodes(word, rest)
-        hint = suggestion(word, self.words()) or "; help lists the commands"
-        return self._fail(f"no command or node {shown(word)}{hint}", 127)
+        return self._fail(f"no command or node {shown(word)}{self._hint(word)}", 127)
+
+    def _hint(self, word: str) -> str:
+        """Return what to do instead of a line that begins with a word that is nothing."""
+        if word in self.plugins.programs or shutil.which(word):
+            node = next(iter(self.network)).name
+            return f"; a program runs in a node: {node} {word} …"
+        return suggestion(word, self.words()) or "; help lists the commands"
 
     def is_command(self, word: str) -> bool:
         """Tell whether a line's first word is a command and no node.

@@ -12,6 +12,8 @@ from typing import Any
 
 from ..errors import shown, suggestion
 
+#: Numbers without a unit are not written like this in a large one.
+_LARGE = 10**5
 _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?)\s*([a-z%]*)", re.IGNORECASE)
 _SI = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -106,6 +108,8 @@ def quantity(
         raise ValueError(f"{what} {shown(value)} is negative")
     if unit not in units and not (bare_zero and not unit and number == 0):
         if not unit:
+            if number >= _LARGE:  # surely meant in the smallest unit
+                example = min((one for one in units if one), key=units.__getitem__)
             raise ValueError(f"{what} {shown(value)} has no unit; write {found[1] + example!r}, for example")
         known = [one for one in units if one]
         hint = suggestion(unit, known) or f"; known are {', '.join(known)}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +65,25 @@ def test_a_running_network_is_not_disturbed(line: str, words: str, capfd: pytest
         assert (out, err.count("\n")) == ("", 1)
         assert words in err
         assert network["HOST1"].run(["true"]).returncode == 0
+
+
+@pytest.mark.parametrize("words", [["--help"], ["ps"], ["run", "--help"]], ids=" ".join)
+def test_what_needs_no_graph_loads_nothing_of_one(words: list[str]) -> None:
+    """So that it is quick; a plugin that imports such a module when it is loaded makes every command slow."""
+    code = (
+        "import sys; from emu.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    heavy = {
+        "emu.attributes",
+        "emu.graph",
+        "emu.network",
+        "matplotlib",
+        "networkx",
+        "numpy",
+        "pyroute2",
+        "yaml",
+    }
+    assert not heavy & set(done.stderr.split())

@@ -170,7 +170,7 @@ def test_a_name_that_is_taken(name: str, plan: Plan) -> None:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert refused.returncode == 2
-        reason = f"one of that name is running; 'emu stop {name}' ends it"
+        reason = f"one of that name is running; 'emu attach {name}' joins it, 'emu stop {name}' ends it"
         assert refused.stderr == f"emu: name a network '{name}': {reason}\n"
         assert network["HOST1"].run(["true"]).returncode == 0
     assert_free(name, plan)
