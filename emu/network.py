@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -234,7 +234,7 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         state = f"running as {self._sandbox.name}" if self._sandbox is not None else "not running"
         return f"<network {self.plan.name}: {len(self.plan.nodes)} nodes, {state}>"
 
-    def __getitem__(self, name: Node | str) -> Node:
+    def __getitem__(self, name: Hashable) -> Node:
         """Return a node by its name, or by its label in the graph; of a node, the node as it is now."""
         if isinstance(name, Node):
             name = name.name

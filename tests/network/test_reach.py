@@ -194,5 +194,5 @@ def test_networks_work_in_a_thread_and_in_a_running_event_loop() -> None:
 def test_nodes_are_called_as_in_the_graph() -> None:
     with emu.Network(nx.path_graph(3)) as network:
         assert network.path(0, 2) == [network[number].name for number in range(3)]  # type: ignore[arg-type]
-        assert network[0].can_reach(2)  # type: ignore[index]
+        assert network[0].can_reach(2)  # type: ignore[arg-type]
         assert repr(network.link(0, 1)) == repr(network.link("n0", "n1"))  # type: ignore[arg-type]
