@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,9 @@ from emu.errors import EmuError
 from .apart import Namespaces
 
 HERE = Path(__file__).parent
+#: How often at most, and how many seconds apart, to look whether memory still shrinks; and which
+#: part of it is too little to matter.
+_PATIENCE, _PAUSE, _SETTLED = 20, 0.25, 0.0005
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def build(contender: Contender, namespaces: Namespaces) -> Built:
     Raises:
         EmuError: it failed.
     """
-    kernel_before = kernel_memory()
+    kernel_before = settled(kernel_memory)
     begin = time.perf_counter()
     with subprocess.Popen(
         contender.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -117,11 +120,23 @@ def build(contender: Contender, namespaces: Namespaces) -> Built:
             raise EmuError(f"{contender.name}: {process.stderr.read().strip() or 'it said nothing'}")
         said = json.loads(line)
         seconds |= said.pop("seconds", {})
-        memory = user_memory(), kernel_memory() - kernel_before
+        memory = user_memory(), settled(kernel_memory) - kernel_before
         begin = time.perf_counter()
         process.stdin.close()
         namespaces.await_freed()
         return Built(seconds, time.perf_counter() - begin, *memory, said)
+
+
+def settled(memory: Callable[[], int]) -> int:
+    """Return an amount of memory when it no longer shrinks: the kernel gives much of it back late."""
+    before = memory()
+    for _ in range(_PATIENCE):
+        time.sleep(_PAUSE)
+        now = memory()
+        if now > before * (1 - _SETTLED):
+            return now
+        before = now
+    return before
 
 
 def user_memory() -> int:
