@@ -5,11 +5,12 @@ PYTHON ?= $(shell /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test test-maps bench docs clean
+.PHONY: help run test test-maps test-links bench docs clean
 
 help:
 	@echo "make run     set up a virtual environment, install emu, run the two_segment network"
 	@echo "make test    the same for the tests, and run them"
+	@echo "make test-links  measure links with netem, in a kernel of their own; nothing else should be running"
 	@echo "make test-maps  plan all public maps, and run those of real networks; takes some minutes"
 	@echo "make bench   the benchmarks; nothing else should be running"
 	@echo "make docs    the documentation, in site/"
@@ -23,6 +24,9 @@ test: $(BIN)/.test
 
 test-maps: $(BIN)/.test
 	$(BIN)/python -m tests.maps
+
+test-links: $(BIN)/.test
+	EMU_MEASURE=1 $(BIN)/python -m pytest tests/uml
 
 bench: $(BIN)/.test
 	$(BIN)/emu bench

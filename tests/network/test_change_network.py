@@ -32,7 +32,7 @@ def state(net: emu.Network, *names: str) -> list[object]:
 
 
 def assert_all_reached(net: emu.Network) -> None:
-    results = net.ping_all(timeout=1)
+    results = net.ping_all(timeout=10)  # a first packet may wait for a neighbour
     assert results.ok, results.unreachable
 
 

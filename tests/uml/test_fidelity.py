@@ -21,6 +21,9 @@ from emu.shaping.tables import SCALE, SIZE, table_of
 
 from .flows import HEADERS, Path, a_path
 from .machine import load_modules
+from .measured import MEASURED
+
+pytestmark = MEASURED
 
 #: sqrt(-ln(0.001 / 2) / 2): the largest distance of two distribution functions, times the root of the
 #: number of samples, is more than that once in 1,000 times (A. Kolmogorov, 1933), and less often with jumps.

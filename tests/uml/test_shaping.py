@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from .flows import Path, a_path
+from .measured import MEASURED
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +18,7 @@ def path() -> Iterator[Path]:
     yield from a_path()
 
 
+@MEASURED
 @pytest.mark.parametrize("delay", [1, 10, 50, 200])
 def test_a_delay_is_what_it_is_set_to(path: Path, delay: int) -> None:
     path.shape(delay=f"{delay}ms")
@@ -42,6 +44,7 @@ def test_loss_is_within_the_interval_of_chance(
         assert len(lost) / runs == pytest.approx(burst, rel=0.15)
 
 
+@MEASURED
 def test_lost_packets_have_taken_up_the_rate(path: Path) -> None:
     path.shape(rate="4mbit", limit=20, loss="10%")
     count = 1000

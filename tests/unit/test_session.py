@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import emu
 from emu import Network
 from emu.plugin_manager import PluginManager, default_plugins
+from emu.prompt.choosing import is_pattern
 from emu.prompt.session import Leave, Session
 
 
@@ -32,6 +33,8 @@ words = st.one_of(
 @settings(max_examples=300)
 @given(st.text(max_size=20) | st.builds(" ".join, st.lists(words, max_size=5)))
 def test_no_line_whatsoever_gives_a_traceback(session: Session, line: str) -> None:
+    first = (line.split() or [""])[0]
+    assume(not is_pattern(first) and "," not in first)  # programs in several nodes take real pipes
     try:
         found = session.run_line(line)
     except Leave:
