@@ -13,8 +13,8 @@ from .names import host_names
 from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
 from .netlink.features import check_features, find_features, names_in
-from .netlink.lowering import STEPS, requests_of
-from .netlink.operations import Request, WriteSetting
+from .netlink.lowering import steps
+from .netlink.operations import WriteSetting
 from .netlink.queueing import needs_at, needs_of
 from .netlink.readiness import await_interfaces
 from .plan import NodePlan, Plan
@@ -64,29 +64,24 @@ def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
 
 
 def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
-    what = plan.optional_shaping
     needs = needs_of(plan) + [
         need for end, shaping in check_schedule(plan.schedule, plan)[1] for need in needs_at(*end, shaping)
     ]
-    warnings = check_features(sandbox, needs, bool(what), "" if what == ANYTHING else what)
+    there = find_features(sandbox, names_in(needs)) if needs else None  # which asks for nothing anyway
+    what = plan.optional_shaping
+    warnings = check_features(needs, there or (), bool(what), "" if what == ANYTHING else what)
     progress.begin("namespaces", len(plan.nodes))
     namespaces = create_namespaces(sandbox, [node.name for node in plan.nodes])
     progress.begin("settings", len(plan.nodes))
     write_settings(sandbox, plan.nodes)
-    for name in STEPS:
-        requests = requests_for(sandbox, plan, name)
+    for name, operations in steps(there).items():
+        requests = operations(plan)
         progress.begin(name, sum(request.count for request in requests))
         send(sandbox, requests, namespaces, progress.advance)
         if name == "interfaces":
             _await_links(sandbox, plan)
             await_rings(sandbox, plan)
     return warnings
-
-
-def requests_for(sandbox: Sandbox, plan: Plan, step: str) -> list[Request]:
-    """Return the operations of a step; what the kernel cannot do for links is left out."""
-    needs = needs_of(plan) if step == "shaping" else []
-    return requests_of(plan, step, find_features(sandbox, names_in(needs)) if needs else None)
 
 
 def create_namespaces(sandbox: Sandbox, names: Sequence[str]) -> dict[str, int]:

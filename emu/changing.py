@@ -11,7 +11,6 @@ from .attributes import Kind
 from .build import (
     await_rings,
     create_namespaces,
-    requests_for,
     send_settings,
     write_hosts,
     write_settings,
@@ -27,7 +26,7 @@ from .netlink.features import check_new_needs
 from .netlink.lowering import address_operations, link_operations, up_operations
 from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp
 from .netlink.present import NodeState, read_states
-from .netlink.queueing import needs_of, segment_limits
+from .netlink.queueing import needs_of, segment_limits, shaping_operations
 from .netlink.readiness import await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink
 from .pins import link_name
@@ -166,7 +165,8 @@ def _add_links(
     late = {node.name: [one.index for one in node.interfaces] for node in nodes if node.interfaces}
     await_interfaces(sandbox, late)
     send(sandbox, address_operations(part), namespaces)
-    send(sandbox, requests_for(sandbox, part, "shaping"), namespaces)
+    there = features_of(sandbox) if needs_of(part) else None  # which asks for nothing anyway
+    send(sandbox, shaping_operations(part, there), namespaces)
 
 
 def _missing(node: NodePlan, ends: set[End], added: bool) -> NodePlan:

@@ -135,16 +135,16 @@ FEATURES: Mapping[str, Feature] = {
 }
 
 
-def find_features(
-    sandbox: Sandbox, names: Iterable[str] = FEATURES, kernel: Kernel | None = None
-) -> frozenset[str]:  # fmt: skip
+def find_features(sandbox: Sandbox, names: Iterable[str] = FEATURES) -> frozenset[str]:
     """Return those of the named features that this kernel has.
 
     What would change the outer machine is not tried and counts as lacking: the module of `ifb` makes
     interfaces there when it is loaded.
     """
-    known = kernel or read_kernel()
-    chosen = [one for one in map(FEATURES.__getitem__, names) if not (one.spawns and _sleeps(one, known))]
+    chosen = [
+        one for one in map(FEATURES.__getitem__, names)
+        if not (one.spawns and _sleeps(one, read_kernel()))
+    ]  # fmt: skip
     tried = [one for one in chosen if one.trial is not None]
     lacking = set(_unknown(sandbox, tried)) if tried else set()
     if any(one.name == "numgen" for one in chosen) and not _has_numgen(sandbox):
@@ -257,13 +257,13 @@ def _line(feature: Feature, needs: list[Need], kernel: Kernel) -> str:
 
 
 def check_features(
-    sandbox: Sandbox, needs: Collection[Need], ignore: bool = False, optional: str = ""
+    needs: Collection[Need], there: Collection[str], ignore: bool = False, optional: str = ""
 ) -> list[str]:
-    """Find out whether the kernel has what is needed, before anything is built; nothing without needs.
+    """Check that the kernel has what is needed.
 
     Args:
-        sandbox: where to try.
         needs: what is needed.
+        there: the features that it has.
         ignore: whether to go on without.
         optional: what all of it is for, where nobody asked for that: `delays from the map's distances`.
 
@@ -273,18 +273,16 @@ def check_features(
     Raises:
         PrivilegeError: it lacks some; names all, each with the way out.
     """
-    if not needs:
+    lacking = _lacking(needs, there)
+    if not lacking:
         return []
-    kernel = read_kernel()
-    there = find_features(sandbox, names_in(needs), kernel)
-    lines = unsupported(needs, there, kernel)
-    if lines and not (ignore or optional):
-        raise PrivilegeError(f"{'; '.join(lines)}; or --ignore-unsupported builds without")
-    if lines and optional:
-        lacking = _lacking(needs, there)
+    if optional:
         purposes = _listed(need.purpose for found in lacking.values() for need in found)
         lost = f"links carry packets without {purposes}"
         return [f"{optional} need {_listed(lacking)}, which this kernel lacks: {lost}"]
+    lines = unsupported(needs, there, read_kernel())
+    if not ignore:
+        raise PrivilegeError(f"{'; '.join(lines)}; or --ignore-unsupported builds without")
     return lines
 
 

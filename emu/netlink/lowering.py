@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from ..attributes import Kind
 from ..plan import NodePlan, Plan
@@ -37,14 +38,20 @@ def operations_for(plan: Plan, there: Collection[str] | None = None) -> list[Ope
     """
     operations: list[Operation] = [CreateNamespace(node.name) for node in plan.nodes]
     operations += [WriteSetting(node.name, key, value) for node in plan.nodes for key, value in node.settings]
-    for step in STEPS:
-        operations += requests_of(plan, step, there)
+    for step in steps(there).values():
+        operations += step(plan)
     return operations
 
 
-def requests_of(plan: Plan, step: str, there: Collection[str] | None = None) -> list[Request]:
-    """Return the operations of one step, of links those for a kernel with the features `there`."""
-    return shaping_operations(plan, there) if step == "shaping" else STEPS[step](plan)
+def steps(there: Collection[str] | None = None) -> dict[str, Callable[[Plan], list[Request]]]:
+    """Return what follows namespaces and settings, in this order, on a kernel with the features `there`."""
+    return {
+        "links": link_operations,
+        "shaping": partial(shaping_operations, there=there),
+        "interfaces": up_operations,
+        "addresses": address_operations,
+        "routes": route_operations,
+    }
 
 
 def link_operations(plan: Plan) -> list[Request]:
@@ -111,13 +118,3 @@ def routes_of(node: NodePlan) -> list[Request]:
         for group in RouteTable.of(node.routes).groups
         for part in group.parts(max(1, BATCH // route_size(len(group.next_hops))))
     ]
-
-
-#: What follows namespaces and settings, in this order.
-STEPS: dict[str, Callable[[Plan], list[Request]]] = {
-    "links": link_operations,
-    "shaping": shaping_operations,
-    "interfaces": up_operations,
-    "addresses": address_operations,
-    "routes": route_operations,
-}
