@@ -17,6 +17,7 @@ import pytest
 from pcapng import FileScanner, blocks
 
 import emu
+from emu.netlink.readiness import await_interfaces
 from emu.topologies.two_segment import two_segment
 
 from .captures import HOST1, HOST2, ping, read_back, send
@@ -215,6 +216,8 @@ def test_an_interface_that_comes_is_in_a_node_s_capture(network: emu.Network) ->
     with network.capture("HOST1", filter=f"ether proto {PROTOCOL}") as capture:
         node.run(["ip", "link", "add", "y0", "up", "type", "veth", "peer", "name", "y1"], check=True)
         node.run(["ip", "link", "set", "y1", "up"], check=True)
+        new = [one.index for one in node.read_interfaces() if one.name in ("y0", "y1")]
+        assert await_interfaces(network.sandbox, {"HOST1": new})  # until then nothing passes
         with node.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
             sock.bind(("y0", 0))
             sock.send(b"\xff" * 6 + bytes(6) + struct.pack("!H", PROTOCOL) + bytes(50))

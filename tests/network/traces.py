@@ -106,6 +106,7 @@ class Traces:
         self.processes: dict[int, str] = {}
         self.namespaces: set[Namespace] = set()
         self._witness: Witness | None = None
+        self._looked: float | None = None
         if self.keeper is not None:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ending right now
                 self._note(self.keeper)
@@ -131,7 +132,11 @@ class Traces:
         if self._witness is not None:
             found += [f"network namespace number {number}" for number in self._witness.alive()]
         links = {one.link for one in self.namespaces}
-        for pid in filter(born, processes() if not found else ()):
+        # Whoever began after the network had ended has nothing of it, but may have a namespace of a number
+        # that is free again.
+        self._looked = self._looked or time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+        older = (pid for pid in processes() if (when := born(pid)) and int(when) <= self._looked)
+        for pid in older if not found else ():
             for path in itertools.chain(_descriptors(pid), _spaces(pid)):
                 with contextlib.suppress(OSError):
                     if os.readlink(path) in links and namespace_at(path) in self.namespaces:
