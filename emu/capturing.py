@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
+
+from .facet import Facet
 
 if TYPE_CHECKING:
     from .capture.handle import Capture
-    from .network import Network
     from .node import Node
 
 
-class Capturing:
+class Capturing(Facet):
     """The part of `Network` that captures packets."""
 
     _captures: weakref.WeakSet[Capture] | None = None
@@ -44,7 +45,7 @@ class Capturing:
         """
         from .capture.handle import Capture
 
-        network = cast("Network", self)
+        network = self._itself
         network.refresh()
         if not isinstance(what, str | Sequence):  # what the graph calls a node
             what = network[what].name

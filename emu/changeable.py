@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from .facet import Facet
 
 if TYPE_CHECKING:
     from .connection import Sandbox
     from .link_control import RunningLink
-    from .network import Network
     from .node import Node
     from .playing import Playing
     from .reroute import Rerouting
 
 
-class Changeable:
+class Changeable(Facet):
     """The part of `Network` that changes it while it runs."""
-
-    @property
-    def _itself(self) -> Network:
-        return cast("Network", self)
 
     def reroute(self, *, dry_run: bool = False) -> Rerouting:
         """Make all routes those over the links that work now; see `emu.reroute.reroute`.

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from .facet import Facet
 
 if TYPE_CHECKING:
     from .counter_log import CounterLog
     from .counters import LinkCounters
-    from .network import Network
     from .node import Node
     from .ping import PingResults
     from .reach import Path
     from .traffic import Traffic
 
 
-class Measuring:
+class Measuring(Facet):
     """The part of `Network` that changes nothing."""
-
-    @property
-    def _itself(self) -> Network:
-        return cast("Network", self)
 
     @property
     def is_running(self) -> bool:

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
+from .facet import Facet
 from .inside import PATIENCE
 
 if TYPE_CHECKING:
     from .connection import Sandbox
     from .jobs import Job, JobFacts
-    from .network import Network
 
 
-class Serving:
+class Serving(Facet):
     """The part of `Network` that has to do with daemons and jobs."""
 
     def jobs(self) -> list[JobFacts]:
         """Return how all jobs are: daemons, and what was started in the background at any prompt."""
         from .jobs import read_jobs
 
-        return read_jobs(cast("Network", self).sandbox)
+        return read_jobs(self._itself.sandbox)
 
     def job(self, number: int) -> Job:
         """Return a handle on a job, by its number."""
         from .jobs import Job
 
-        return Job(cast("Network", self).sandbox, number)
+        return Job(self._itself.sandbox, number)
 
     def wait_for(
         self, condition: Callable[[], object] | str, timeout: float = PATIENCE, **conditions: Any
@@ -45,7 +45,7 @@ class Serving:
         from .waiting import wait_for
 
         if isinstance(condition, str):
-            cast("Network", self)[condition].wait_for(timeout=timeout, **conditions)
+            self._itself[condition].wait_for(timeout=timeout, **conditions)
         elif conditions:
             raise UsageError(f"wait for {', '.join(conditions)}: say in which node")
         else:
@@ -53,14 +53,14 @@ class Serving:
 
     def _furnish(self, sandbox: Sandbox) -> None:
         """Have nodes look to their programs as the plan says."""
-        if nodes := [node for node in cast("Network", self).plan.nodes if node.inside is not None]:
+        if nodes := [node for node in self._itself.plan.nodes if node.inside is not None]:
             from .daemons import furnish
 
             furnish(sandbox, nodes)
 
     def _start_daemons(self, sandbox: Sandbox) -> None:
         """Start what the plan says that nodes run, and wait until it is ready."""
-        network = cast("Network", self)
+        network = self._itself
         if nodes := [node for node in network.plan.nodes if node.inside is not None and node.inside.run]:
             from .daemons import start_daemons
 
