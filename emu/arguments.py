@@ -1,4 +1,4 @@
-"""What a command that takes a TOPOLOGY is given on the command line, and the graph that it means."""
+"""What commands have in common: the argument TOPOLOGY and the graph that it means, and options of several."""
 
 from __future__ import annotations
 
@@ -77,6 +77,32 @@ def takes_lines(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def takes_family(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options -4 and -6; the function gets `family`, None where neither is given."""
+    for version in (6, 4):
+        text = f"Over IPv{version} only."
+        function = click.option(f"-{version}", "family", flag_value=version, type=int, help=text)(function)
+    return function
+
+
+def takes_timeout(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that waits for answers an option for how long: the function gets `timeout`, in s."""
+    length = click.FloatRange(min=0, min_open=True, max=3600)
+    text = "How long to wait for an answer; default 1."
+    return click.option("-W", "--timeout", type=length, default=1.0, metavar="SECONDS", help=text)(function)
+
+
+class WordsCommand(click.Command):
+    """A prompt command whose words are its own affair, also those that look like options."""
+
+    ignore_unknown_options = True
+    allow_interspersed_args = False
+
+
+class LineCommand(WordsCommand):
+    """A prompt command that gets the rest of its line as it was typed, as one word: for a shell, say."""
 
 
 def _graph(

@@ -118,7 +118,8 @@ def emu_register_commands(register: Callable[..., None]) -> None:
         register: `register(command)` takes a `click.Command`; its name is what is typed, its help what
             `help` shows. `@click.pass_obj` gives it the `emu.prompt.session.Session`. Tab offers options,
             choices and files by the parameters' types, what a parameter's `shell_complete` returns, and nodes
-            and interfaces for a text whose `metavar` holds NODE.
+            and interfaces for a text whose `metavar` holds NODE. An `emu.arguments.LineCommand` gets the
+            rest of its line as it was typed.
     """
 
 

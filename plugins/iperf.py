@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import emu
+from emu.arguments import takes_family
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 @click.option("-b", "--rate", metavar="RATE", help="As much each stream, such as 10mbit; with UDP 1mbit.")
 @click.option("-P", "--streams", type=click.IntRange(1, 128), default=1, metavar="N", help="N at once.")
 @click.option("-R", "--reverse", is_flag=True, help="From the second node to the first.")
-@click.option("-4", "family", flag_value=4, type=int, help="Over IPv4.")
-@click.option("-6", "family", flag_value=6, type=int, help="Over IPv6.")
+@takes_family
 @click.option("--tool", type=click.Choice(["iperf3", "emu"]), help="Default iperf3 where it is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import LineCommand, WordsCommand
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
 
-#: For commands that take the rest of the line as it was typed.
-_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 #: Their word → the line that it stands for; {} is what follows it.
 _MEANT = {
     "?": "help {}",
@@ -36,7 +35,7 @@ _INSTEAD = {
 }
 
 
-@click.command(hidden=True, context_settings=_LINE)
+@click.command(hidden=True, cls=WordsCommand)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[RATE] [NODE NODE]")
 @click.pass_obj
 def iperfudp(session: Session, words: tuple[str, ...]) -> int:
@@ -60,21 +59,20 @@ def _rate(word: str) -> str:
 def _alias(word: str, meant: str) -> click.Command:
     """Return the command that runs the line which a word stands for."""
 
-    @click.command(word, hidden=True, context_settings=_LINE)
+    @click.command(word, hidden=True, cls=LineCommand)
     @click.argument("line", nargs=-1, type=click.UNPROCESSED, metavar="…")
     @click.pass_obj
     def command(session: Session, line: tuple[str, ...]) -> int:
         return session.run_line(meant.format(" ".join(line)))
 
     command.help = f"Mininet's word for `{meant.format('…')}`."
-    command.takes_line = True  # type: ignore[attr-defined]  # see emu.prompt.session
     return command
 
 
 def _refusal(word: str, instead: str) -> click.Command:
     """Return the command that says what to use in a word's place."""
 
-    @click.command(word, hidden=True, context_settings=_LINE)
+    @click.command(word, hidden=True, cls=WordsCommand)
     @click.argument("line", nargs=-1, type=click.UNPROCESSED)
     def command(line: tuple[str, ...]) -> None:  # noqa: ARG001  # whatever it is
         from emu.errors import UsageError

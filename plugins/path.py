@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import takes_family, takes_timeout
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
@@ -16,12 +17,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source", metavar="NODE")
 @click.argument("target", metavar="TARGET")
-@click.option("-4", "family", flag_value=4, type=int, help="Over IPv4.")
-@click.option("-6", "family", flag_value=6, type=int, help="Over IPv6.")
-@click.option(
-    "-W", "--timeout", type=click.FloatRange(min=0, min_open=True, max=3600), default=1.0, metavar="SECONDS",
-    help="How long to wait for the answer; default 1.",
-)  # fmt: skip
+@takes_family
+@takes_timeout
 @click.pass_obj
 def path(session: Session, source: str, target: str, family: int | None, timeout: float) -> int:
     """Show the nodes that a ping from NODE to TARGET, a node or an address, passes, and the way back.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import takes_family, takes_timeout
 
 if TYPE_CHECKING:
     from emu.ping import PingResults
@@ -20,12 +21,8 @@ _TABLE_NODES, _PAIRS_NAMED = 20, 20
 
 
 @click.command()
-@click.option("-4", "family", flag_value=4, type=int, help="Over IPv4 only.")
-@click.option("-6", "family", flag_value=6, type=int, help="Over IPv6 only.")
-@click.option(
-    "-W", "--timeout", type=click.FloatRange(min=0, min_open=True, max=3600), default=1.0, metavar="SECONDS",
-    help="How long to wait for an answer; default 1.",
-)  # fmt: skip
+@takes_family
+@takes_timeout
 @click.option(
     "--sample", type=click.IntRange(min=1), metavar="N",
     help="Try N pairs only, picked at random, the same ones each time.",

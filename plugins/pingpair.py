@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import takes_family, takes_timeout
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
@@ -15,12 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NODE NODE]")
-@click.option("-4", "family", flag_value=4, type=int, help="Over IPv4 only.")
-@click.option("-6", "family", flag_value=6, type=int, help="Over IPv6 only.")
-@click.option(
-    "-W", "--timeout", type=click.FloatRange(min=0, min_open=True, max=3600), default=1.0, metavar="SECONDS",
-    help="How long to wait for an answer; default 1.",
-)  # fmt: skip
+@takes_family
+@takes_timeout
 @click.pass_obj
 def pingpair(session: Session, names: tuple[str, ...], family: int | None, timeout: float) -> int:
     """Ping two nodes from each other, the first two hosts where none are named.

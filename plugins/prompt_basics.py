@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import LineCommand
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
-
-#: For commands that take the rest of the line as it was typed.
-_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 def _commands_like(context: click.Context, _: click.Parameter, word: str) -> list[str]:
@@ -47,7 +45,7 @@ def help_(session: Session, name: str | None) -> None:
     )
 
 
-@click.command(context_settings=_LINE)
+@click.command(cls=LineCommand)
 @click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND…")
 def sh(line: tuple[str, ...]) -> int:
     """Run a shell command line on the outer machine.
@@ -81,7 +79,7 @@ def source(session: Session, path: Path) -> int:
     return session.run_file(path, lines)
 
 
-@click.command(context_settings=_LINE)
+@click.command(cls=LineCommand)
 @click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="LINE…")
 @click.pass_obj
 def time(session: Session, line: tuple[str, ...]) -> int:
@@ -99,7 +97,5 @@ def time(session: Session, line: tuple[str, ...]) -> int:
 @emu.hookimpl
 def emu_register_commands(register: Callable[..., None]) -> None:
     """Add the commands."""
-    for command in (sh, time):
-        command.takes_line = True  # type: ignore[attr-defined]  # see emu.prompt.session
     for command in (help_, sh, source, time):
         register(command)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import LineCommand, WordsCommand
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
 
-#: For commands that take the rest of the line as it was typed.
-_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
-
-@click.command("for", context_settings=_LINE)
+@click.command("for", cls=LineCommand)
 @click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="WORD in VALUE…: LINE")
 @click.pass_obj
 def for_(session: Session, line: tuple[str, ...]) -> int:
@@ -41,7 +39,7 @@ def for_(session: Session, line: tuple[str, ...]) -> int:
     return session.run_lines(lines)
 
 
-@click.command("in", context_settings=_LINE)
+@click.command("in", cls=LineCommand)
 @click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="NODE COMMAND…")
 @click.pass_obj
 def in_(session: Session, line: tuple[str, ...]) -> int:
@@ -57,7 +55,7 @@ def in_(session: Session, line: tuple[str, ...]) -> int:
     return session.run_in_nodes(word, command)
 
 
-@click.command("not", context_settings=_LINE)
+@click.command("not", cls=LineCommand)
 @click.argument("line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="LINE…")
 @click.pass_obj
 def not_(session: Session, line: tuple[str, ...]) -> int:
@@ -71,12 +69,10 @@ def not_(session: Session, line: tuple[str, ...]) -> int:
 
 
 #: As shells write it; no heading and no link can be called so.
-_bang = click.Command(
-    "!", callback=not_.callback, params=not_.params, help=not_.help, hidden=True, context_settings=_LINE
-)
+_bang = LineCommand("!", callback=not_.callback, params=not_.params, help=not_.help, hidden=True)
 
 
-@click.command("set", context_settings=_LINE)
+@click.command("set", cls=WordsCommand)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-e|+e|-x|+x]…")
 @click.pass_obj
 def set_(session: Session, words: tuple[str, ...]) -> None:
@@ -105,7 +101,5 @@ def set_(session: Session, words: tuple[str, ...]) -> None:
 @emu.hookimpl
 def emu_register_commands(register: Callable[..., None]) -> None:
     """Add the commands."""
-    for command in (for_, in_, not_, _bang):
-        command.takes_line = True  # type: ignore[attr-defined]  # see emu.prompt.session
     for command in (for_, in_, not_, _bang, set_):
         register(command)

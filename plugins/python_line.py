@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import emu
+from emu.arguments import LineCommand
 
 if TYPE_CHECKING:
     from emu.network import Network
     from emu.prompt.session import Session
 
-#: For commands that take the rest of the line as it was typed.
-_LINE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 #: What each session's lines have assigned.
 _names: weakref.WeakKeyDictionary[Session, _Names] = weakref.WeakKeyDictionary()
 
@@ -48,7 +47,7 @@ def _completions(context: click.Context, _: click.Parameter, word: str) -> list[
     return [before + name.rstrip("() ") for name in found]
 
 
-@click.command(context_settings=_LINE)
+@click.command(cls=LineCommand)
 @click.argument(
     "line", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PYTHON…", shell_complete=_completions
 )
@@ -103,5 +102,4 @@ def _show(value: object) -> None:
 @emu.hookimpl
 def emu_register_commands(register: Callable[..., None]) -> None:
     """Add the command."""
-    py.takes_line = True  # type: ignore[attr-defined]  # see emu.prompt.session
     register(py)

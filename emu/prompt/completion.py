@@ -10,6 +10,7 @@ import click
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
+from ..arguments import LineCommand
 from .choosing import is_pattern
 from .words import NetworkWords, Words, programs
 
@@ -70,7 +71,7 @@ class LineCompleter(Completer):
     # -- behind a command ------------------------------------------------------------------------------
 
     def _of_command(self, command: click.Command, before: list[str], word: str) -> Iterator[Completion]:
-        if getattr(command, "takes_line", False):
+        if isinstance(command, LineCommand):
             yield from self._of_rest(command, before, word)
             return
         if isinstance(command, click.Group):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..arguments import LineCommand
 from ..errors import EmuError, NotRunning, UsageError, shown, suggestion
 from ..network import Network
 from ..node import Node
@@ -174,7 +175,7 @@ class Session:
 
     def _run_command(self, name: str, rest: str) -> int:
         command = self.plugins.commands[name]
-        if getattr(command, "takes_line", False):
+        if isinstance(command, LineCommand):
             words = [rest.strip()] if rest.strip() else []
         else:
             try:
