@@ -128,6 +128,16 @@ def position_of(attributes: Mapping[Any, Any]) -> tuple[float, float] | None:
     return None
 
 
+def number_or_text(text: str) -> int | float | str:
+    """Return the number that a value in a file is, or the text where it is none."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def _as_it_is(value: Any) -> Any:
     return value
 

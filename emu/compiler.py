@@ -5,7 +5,7 @@ Pure: the same topology gives the same plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from .addressing import Addressing, assign_addresses
 from .errors import TopologyError
@@ -14,6 +14,7 @@ from .macs import macs_for
 from .path_lengths import MOST, PathLength, longest_path
 from .pinned_routes import Router, routes_for, unanswered_hops
 from .plan import InterfacePlan, LinkPlan, NodePlan, Plan, SegmentPlan
+from .routes import RouteTable
 from .routing import compute_routes
 from .schedules import check_schedule
 from .sysctls import settings_for
@@ -35,33 +36,11 @@ def compile_plan(
     addressing = assign(topology)
     routes = routes_for(topology, addressing, route)
     length = longest_path(topology)
-    loopbacks = {
-        topology.interfaces[end].node: addressing.addresses[end]
-        for segment in topology.segments if segment.loopback for end in segment.interfaces
-    }  # fmt: skip
-    macs = macs_for(topology)
     ringed = _switches_on_rings(topology)
     plan = Plan(
         name=topology.name,
         families=topology.families,
-        nodes=tuple(
-            NodePlan(
-                name=node.name,
-                label=node.label,
-                kind=node.kind,
-                interfaces=tuple(
-                    _interface(topology, addressing, number, macs[number]) for number in node.interfaces
-                ),
-                routes=routes[node.name],
-                settings=settings_for(node.kind, topology.families, length.hops),
-                spanning_tree=node.name in ringed,
-                position=node.position,
-                loopback=loopbacks.get(node.name, ()),
-                pinned_routes=node.routes,
-                inside=node.inside,
-            )
-            for node in topology.nodes
-        ),
+        nodes=tuple(_nodes(topology, addressing, routes, length.hops, ringed)),
         links=tuple(LinkPlan(_ends(topology, link)) for link in topology.links),
         segments=tuple(
             SegmentPlan(prefixes, tuple(_end(topology, end) for end in segment.interfaces), segment.switches)
@@ -77,6 +56,33 @@ def compile_plan(
     if faults := check_schedule(plan.schedule, plan)[0]:
         raise TopologyError(plan.name, faults)
     return plan
+
+
+def _nodes(
+    topology: Topology, addressing: Addressing, routes: Mapping[str, RouteTable], hops: int, ringed: set[str]
+) -> Iterator[NodePlan]:
+    """Yield the nodes: `hops` is the TTL that packets need, `ringed` are switches on rings."""
+    loopbacks = {
+        topology.interfaces[end].node: addressing.addresses[end]
+        for segment in topology.segments if segment.loopback for end in segment.interfaces
+    }  # fmt: skip
+    macs = macs_for(topology)
+    for node in topology.nodes:
+        yield NodePlan(
+            name=node.name,
+            label=node.label,
+            kind=node.kind,
+            interfaces=tuple(
+                _interface(topology, addressing, number, macs[number]) for number in node.interfaces
+            ),
+            routes=routes[node.name],
+            settings=settings_for(node.kind, topology.families, hops),
+            spanning_tree=node.name in ringed,
+            position=node.position,
+            loopback=loopbacks.get(node.name, ()),
+            pinned_routes=node.routes,
+            inside=node.inside,
+        )
 
 
 def _interface(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .attributes import KNOWN, position_of
+from .attributes import KNOWN, number_or_text, position_of
 from .errors import TopologyError, UsageError, one_line, shown, suggestion
 from .names import node_names
 from .yaml_tree import Item, Mapping, Scalar, Sequence
@@ -297,14 +297,4 @@ def _value(item: Item, numbers: bool) -> Any:
         return [_value(one, numbers) for one in item.items]
     if _is_nothing(item):
         return None
-    return _number(item.text) if numbers and item.plain else item.text
-
-
-def _number(text: str) -> int | float | str:
-    """Return the number that a text is, or the text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return number_or_text(item.text) if numbers and item.plain else item.text

@@ -231,19 +231,11 @@ def _converted(attributes: Raw, node: str | None = None) -> dict[str, Any]:
 
 
 def _values(attributes: Raw, node: str | None) -> Iterator[tuple[str, Any]]:
+    from emu.attributes import number_or_text
+
     for name, raw in attributes.items():
         if name == "label" and node is not None:
             if (label := _label(raw, node)).strip():
                 yield name, label
         elif name not in _DRAWING and name != "label":
-            yield name, _number(_plain(raw))
-
-
-def _number(text: str) -> Any:
-    """Return the number that a text is, or the text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+            yield name, number_or_text(_plain(raw))

@@ -81,16 +81,14 @@ def run(
     with network:
         if profile:
             click.echo("\n".join(profile_lines(progress)), err=True)
-        if until is not None:
-            status = converse(network, **lines) if lines["lines"] else 0
-            return _await_end(network, lasting) or status
-        if not detach:
-            if tmux:
-                open_windows(network.name, [node.name for node in network], front=False)
-            return converse(network, **lines)
-        ways = f"'emu attach {network.name}', 'emu stop {network.name}'"
-        click.echo(f"{network.name} is running; {ways}", err=True)
-        return converse(network, **lines) if lines["lines"] else 0
+        if until is None and detach:
+            ways = f"'emu attach {network.name}', 'emu stop {network.name}'"
+            click.echo(f"{network.name} is running; {ways}", err=True)
+        elif until is None and tmux:
+            open_windows(network.name, [node.name for node in network], front=False)
+        prompts = until is None and not detach
+        status = converse(network, **lines) if prompts or lines["lines"] else 0
+        return status if until is None else _await_end(network, lasting) or status
 
 
 def _lasting(until: str | None, detach: bool) -> float | None:

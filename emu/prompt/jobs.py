@@ -6,9 +6,8 @@ import contextlib
 import shlex
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..commands import nearest_program, shell_words
 from ..errors import UsageError
@@ -25,47 +24,30 @@ if TYPE_CHECKING:
 NOT_FOUND = 127
 
 
-class Background(Protocol):
-    """What can be a job beside the programs in nodes, with the same methods."""
-
-    def poll(self) -> int | None:
-        """Return the exit status, or None while it goes on."""
-
-    def wait(self) -> int:
-        """Wait for the end and return the exit status."""
-
-    def kill_group(self) -> None:
-        """End it."""
-
-    def close(self) -> None:
-        """Let go of it, as the prompt ends."""
-
-
 @dataclass
 class OwnJob:
-    """A job that belongs to this prompt and ends with it: a stopped program, or something else.
-
-    `note` says more of it at its end.
-    """
+    """A job that belongs to this prompt and ends with it: a program that was in front, and is stopped."""
 
     number: int
     node: str
     command: str
-    process: Process | Background
-    terminal: TerminalJob | None = None
-    note: Callable[[], str] = str
+    terminal: TerminalJob
+
+    @property
+    def process(self) -> Process:
+        """The program."""
+        return self.terminal.process
 
     @property
     def state(self) -> str:
-        """Running, stopped, or how it ended."""
+        """Stopped, or how it ended."""
         status = self.process.poll()
-        if status is not None:
-            return "done" if status == 0 else f"exit {shell_status(status)}"
-        return "stopped" if self.terminal is not None else "running"
+        if status is None:
+            return "stopped"
+        return "done" if status == 0 else f"exit {shell_status(status)}"
 
     def __str__(self) -> str:
-        note = self.note()
-        return f"[{self.number}] {self.state}  {self.node} {self.command}{note and f': {note}'}"
+        return f"[{self.number}] {self.state}  {self.node} {self.command}"
 
 
 class Jobs:
@@ -99,7 +81,7 @@ class Jobs:
     def _run_in_front(self, node: Node, command: str) -> int:
         if self.stdin is None and has_terminal():
             terminal = TerminalJob(lambda theirs: node.popen(shell_words(command), terminal=theirs))
-            return self._follow(OwnJob(0, node.name, command, terminal.process, terminal))
+            return self._follow(OwnJob(0, node.name, command, terminal))
         with node.popen(shell_words(command), stdin=self.stdin) as process:
             interrupted: list[int] = []
             # Those that end the prompt do so, whatever its program makes of them.
@@ -131,14 +113,6 @@ class Jobs:
                 sys.stderr.write(f"emu: no program {word!r}{hint}\n")
                 sys.stderr.flush()
 
-    def add(
-        self, what: str, command: str, process: Background, note: Callable[[], str] = str
-    ) -> OwnJob:  # fmt: skip
-        """Add what goes on in the background: `jobs` shows it, `kill` and the prompt's end end it."""
-        job = OwnJob(self._number(), what, command, process, note=note)
-        self._own[job.number] = job
-        return job
-
     def _number(self) -> int:
         """Return a number that no other job of the network has."""
         return int(self.network.sandbox.ask("number").message["number"])
@@ -148,16 +122,13 @@ class Jobs:
 
         One in the background has no terminal: its output is shown, and Ctrl-C interrupts it.
         """
-        stopped = [job.number for job in self._own.values() if job.terminal is not None]
-        if number is None and not stopped:
+        if number is None and not self._own:
             raise UsageError("continue a job: none is stopped; name one that 'jobs' lists")
-        number = stopped[-1] if number is None else number
+        number = list(self._own)[-1] if number is None else number
         own = self._own.get(number)
         if own is None:
             job = self.network.job(number)
             return self._show(job, job.facts())
-        if own.terminal is None:
-            raise UsageError(f"continue job {number}: {own.node} has nothing to show")
         print(f"{own.node} {own.command}")
         return self._follow(own, resumed=True)
 
@@ -181,7 +152,6 @@ class Jobs:
                 job.send_signal(signal.SIGINT, end=True)
 
     def _follow(self, job: OwnJob, resumed: bool = False) -> int:
-        assert job.terminal is not None
         if (job.terminal.resume() if resumed else job.terminal.foreground()) == "stopped":
             job.number = job.number or self._number()
             self._own[job.number] = job
@@ -220,7 +190,7 @@ class Jobs:
         """Let go of everything: stopped programs are hung up, programs in the background go on."""
         for job in self._own.values():
             with contextlib.suppress(OSError):
-                (job.terminal or job.process).close()
+                job.terminal.close()
         self._own.clear()
         if self._watcher is not None:
             self._watcher.close()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
 from hypothesis import strategies as st
+
+import emu
+from emu.sources import graph_from
 
 
 def named(graph: nx.Graph, name: str) -> nx.Graph:
@@ -47,3 +51,13 @@ def networks(draw: st.DrawFn, largest: int = 12) -> nx.MultiDiGraph:
             if draw(st.booleans()) and not graph.has_edge(f"N{b}", f"N{a}", key):
                 graph.add_edge(f"N{b}", f"N{a}", key, weight=draw(weights))
     return graph
+
+
+def plan_or_fault(path: Path, content: bytes) -> str:
+    """Return the fault of a file, or nothing; any other exception is one of emu."""
+    path.write_bytes(content)
+    try:
+        emu.plan_for(graph_from(str(path)))
+    except emu.UsageError as error:
+        return str(error)
+    return ""

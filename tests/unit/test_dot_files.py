@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import emu
 from emu.sources import graph_from
 
+from .graphs import plan_or_fault
+
 MANY = " ".join(map(str, range(1100)))
 
 
@@ -166,13 +168,3 @@ def test_a_file_without_its_package_says_how_to_get_it(
 def test_any_bytes_are_a_plan_or_one_line(tmp_path: Path, content: bytes) -> None:
     for text in (content, b"graph {" + content + b"}"):
         assert plan_or_fault(tmp_path / "lab.gv", text).isprintable()
-
-
-def plan_or_fault(path: Path, content: bytes) -> str:
-    """Return the fault of a file, or nothing; any other exception is one of emu."""
-    path.write_bytes(content)
-    try:
-        emu.plan_for(graph_from(str(path)))
-    except emu.UsageError as error:
-        return str(error)
-    return ""

@@ -16,6 +16,8 @@ import emu
 from emu.plugin_manager import default_plugins
 from emu.sources import graph_from
 
+from .graphs import plan_or_fault
+
 SUFFIXES = (".graphml", ".gml", ".json")
 GRAPHML = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">{}</graphml>'
 
@@ -290,13 +292,3 @@ def test_any_json_is_a_plan_or_one_line(
 @given(content=st.binary(max_size=60) | st.text("<>/graphml[]{}\"'nodeidsource =0\n&;").map(str.encode))
 def test_any_bytes_are_a_graph_or_one_line(tmp_path: Path, suffix: str, content: bytes) -> None:
     assert plan_or_fault(tmp_path / f"x{suffix}", content).isprintable()
-
-
-def plan_or_fault(path: Path, content: bytes) -> str:
-    """Return the fault of a file, or nothing; any other exception is one of emu."""
-    path.write_bytes(content)
-    try:
-        emu.plan_for(graph_from(str(path)))
-    except emu.UsageError as error:
-        return str(error)
-    return ""
