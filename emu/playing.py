@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import EmuError, PrivilegeError, TimedOut, UsageError
 from .jobs import Job, read_jobs, start_job
-from .kernel_parts import read_kernel
 from .link_control.applying import features_of
-from .netlink.features import unsupported
+from .netlink.features import check_new_needs
 from .netlink.queueing import needs_at
 from .schedules import check_schedule, parse_schedule
 
@@ -141,9 +140,10 @@ def play(shared: Shared, events: Sequence[Event], name: str) -> Playing:
         raise UsageError(f"schedule {name}: {'; '.join(faults)}")
     needs = [need for end, shaping in shapings for need in needs_at(*end, shaping)]
     if needs and not shared.plan.optional_shaping:
-        lines = unsupported(needs, features_of(shared.sandbox), read_kernel())
-        if lines:
-            raise PrivilegeError(f"schedule {name}: {'; '.join(lines)}")
+        try:
+            check_new_needs((), needs, features_of(shared.sandbox))
+        except PrivilegeError as error:
+            raise PrivilegeError(f"schedule {name}: {error}") from None
     return begin(shared.sandbox, events, name)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import EmuError
 from ..netlink.counters import encode_queue_query, read_queue_counts
 from ..netlink.delivery import Batch, exchange, send
-from ..netlink.features import check_new_needs, find_features
+from ..netlink.features import SHAPING, check_new_needs, find_features
 from ..netlink.filtering import DropAtRandom
 from ..netlink.queueing import (
     Place,
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
 #: How often to begin anew when others change the network meanwhile.
 _ATTEMPTS = 20
-#: Features that shape links; the others make them.
-_SHAPING = (
-    "netem", "hfsc", "tbf", "fq", "fq_codel", "codel", "pie", "red", "sfq", "cake", "numgen",
-)  # fmt: skip
 #: The features of each sandbox's kernel, found out once.
 _features: weakref.WeakKeyDictionary[Sandbox, frozenset[str]] = weakref.WeakKeyDictionary()
 
@@ -100,7 +96,7 @@ def change_shapings(
 def features_of(sandbox: Sandbox) -> frozenset[str]:
     """Return what a network's kernel can do to shape links; tried at the first call."""
     if sandbox not in _features:
-        _features[sandbox] = find_features(sandbox, _SHAPING)
+        _features[sandbox] = find_features(sandbox, SHAPING)
     return _features[sandbox]
 
 

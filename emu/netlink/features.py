@@ -110,6 +110,8 @@ _DISCIPLINES = {
     "htb": "no rates shared by several kinds of traffic",
     **dict.fromkeys(("fq", "fq_codel", "codel", "pie", "red", "sfq", "cake"), _AQM),
 }
+#: The names of those that shape links; the others make them.
+SHAPING = (*_DISCIPLINES, "numgen")
 #: All features by name; those of links, then queue disciplines, then what works on packets that come in.
 FEATURES: Mapping[str, Feature] = {
     one.name: one
