@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .attributes import Kind
+from .components import components
 from .graph import Topology
 from .routing import SOURCES
 
@@ -40,7 +41,7 @@ def longest_path(topology: Topology) -> PathLength:
     Where at most 63 routers are joined it does not matter, and nothing is computed.
     """
     links = _links(topology)
-    parts = sorted(_parts(links), key=len)
+    parts = sorted(components(links), key=len)
     largest = len(parts[-1]) if parts else 0
     if largest < LEAST:
         return PathLength(0, largest)
@@ -68,22 +69,6 @@ def _links(topology: Topology) -> dict[int, dict[int, float]]:
                 if first != second:
                     links[first][second] = min(weight, links[first].get(second, weight))
     return links
-
-
-def _parts(links: _Links) -> list[list[int]]:
-    """Return the routers that are joined with each other, part by part."""
-    seen: set[int] = set()
-    parts = []
-    for first in links:
-        if first not in seen:
-            part = [first]
-            seen.add(first)
-            for router in part:
-                fresh = [other for other in links[router] if other not in seen]
-                seen.update(fresh)
-                part += fresh
-            parts.append(part)
-    return parts
 
 
 def _estimate(links: _Links, part: list[int]) -> PathLength:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from .addressing import Addressing
 from .attributes import Prefix
+from .components import components
 from .graph import FIRST_INDEX, LOOPBACK, Interface, Link, Node, Segment, Topology
 from .pin_values import PinnedRoutes
 from .pinned_routes import Router, routes_for
@@ -225,24 +226,8 @@ def _parts_of(
                 neighbours[name].append(owner)
             elif working[link]:
                 members[name].append(other)
-    for switch_names in _connected(neighbours):
+    for switch_names in components(neighbours):
         found = {end for name in switch_names for end in members[name]}
         if found:
             order = tuple(end for end in segment.interfaces if end in found)
             yield Segment(order, tuple(switch_names), segment.pinned)
-
-
-def _connected(neighbours: Mapping[str, list[str]]) -> Iterator[list[str]]:
-    """Yield the names that are joined with each other, part by part."""
-    seen: set[str] = set()
-    for first in neighbours:
-        if first in seen:
-            continue
-        seen.add(first)
-        part = [first]
-        for name in part:
-            for other in neighbours[name]:
-                if other not in seen:
-                    seen.add(other)
-                    part.append(other)
-        yield part
