@@ -240,6 +240,8 @@ def find_link_features(there: frozenset[str] | None, kernel: Kernel) -> Iterator
         found = None if there is None else feature.name in there
         state = "there" if found else "not tried" if found is None else state_of(feature.parts, kernel)
         cure = "" if found else way_out(list(dict.fromkeys(lacking[_reason(feature, kernel)])), kernel)
+        if there is not None and feature.is_too_new(there):
+            state, cure = f"came with {feature.since}", f"boot {feature.since} or newer"
         yield Finding(feature.name, feature.name == "veth", found, state, feature.without, cure, LINKS)
 
 

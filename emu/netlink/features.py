@@ -37,6 +37,7 @@ from .messages import (
     text,
     traffic,
 )
+from .seeds import keeps_seeds
 
 if TYPE_CHECKING:
     from ..connection import Sandbox
@@ -61,9 +62,11 @@ class Feature:
         parts: the parts of the kernel that it consists of.
         without: what it costs to lack it.
         trial: a netlink message that has no other fault than that the kernel may not know the kind, as
-            its type, flags and body; None for what is not tried with NETLINK_ROUTE.
+            its type, flags and body; None for what is tried in a way of its own.
         spawns: whether its module makes interfaces on the outer machine when it is loaded, so that
             it must not be tried before somebody did that.
+        part_of: the feature that it is a part of, and that has to be there first.
+        since: the kernel with which that feature got it.
     """
 
     name: str
@@ -71,6 +74,12 @@ class Feature:
     without: str
     trial: tuple[int, int, bytes] | None = None
     spawns: bool = False
+    part_of: str = ""
+    since: str = ""
+
+    def is_too_new(self, there: Collection[str]) -> bool:
+        """Tell whether a kernel that has the features `there` lacks it for its age."""
+        return self.name not in there and self.part_of in there
 
 
 def _link(kind: str, option: str, without: str, module: str | None = None, spawns: bool = False) -> Feature:
@@ -110,8 +119,10 @@ _DISCIPLINES = {
     "htb": "no rates shared by several kinds of traffic",
     **dict.fromkeys(("fq", "fq_codel", "codel", "pie", "red", "sfq", "cake"), _AQM),
 }
+#: What an older netem takes without a word, and leaves alone.
+SEED = "netem seed"
 #: The names of those that shape links; the others make them.
-SHAPING = (*_DISCIPLINES, "numgen")
+SHAPING = (*_DISCIPLINES, "numgen", SEED)
 #: All features by name; those of links, then queue disciplines, then what works on packets that come in.
 FEATURES: Mapping[str, Feature] = {
     one.name: one
@@ -133,6 +144,13 @@ FEATURES: Mapping[str, Feature] = {
             ),
             "no random loss on links without netem",
         ),
+        Feature(
+            SEED,
+            (Part("sch_netem", "NET_SCH_NETEM"),),
+            "no losses that are the same ones each time",
+            part_of="netem",
+            since="Linux 6.6",
+        ),
     )
 }
 
@@ -149,8 +167,9 @@ def find_features(sandbox: Sandbox, names: Iterable[str] = FEATURES) -> frozense
     ]  # fmt: skip
     tried = [one for one in chosen if one.trial is not None]
     lacking = set(_unknown(sandbox, tried)) if tried else set()
-    if any(one.name == "numgen" for one in chosen) and not _has_numgen(sandbox):
-        lacking.add("numgen")
+    for name, has in (("numgen", _has_numgen), (SEED, keeps_seeds)):
+        if any(one.name == name for one in chosen) and not has(sandbox):
+            lacking.add(name)
     return frozenset(one.name for one in chosen) - lacking
 
 
@@ -233,7 +252,7 @@ def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -
 
     Pure. A line names what it was for, the first place and how many more there are, and the way out.
     """
-    return [_line(FEATURES[name], found, kernel) for name, found in _lacking(needs, there).items()]
+    return [_line(FEATURES[name], found, there, kernel) for name, found in _lacking(needs, there).items()]
 
 
 def _lacking(needs: Iterable[Need], there: Collection[str]) -> dict[str, list[Need]]:
@@ -242,7 +261,7 @@ def _lacking(needs: Iterable[Need], there: Collection[str]) -> dict[str, list[Ne
     for need in needs:
         if need.feature not in there and need.otherwise not in there:
             found.setdefault(need.feature, []).append(need)
-    return found
+    return {name: needed for name, needed in found.items() if FEATURES[name].part_of not in found}
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -250,11 +269,11 @@ def _listed(words: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _line(feature: Feature, needs: list[Need], kernel: Kernel) -> str:
+def _line(feature: Feature, needs: list[Need], there: Collection[str], kernel: Kernel) -> str:
     purposes = _listed(need.purpose for need in needs)
     places = list(dict.fromkeys(need.place for need in needs))
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-    cure = way_out(feature.parts, kernel)
+    cure = f"boot {feature.since} or newer" if feature.is_too_new(there) else way_out(feature.parts, kernel)
     return f"{purposes} on {places[0]}{more}: this kernel lacks {feature.name}; to get it, {cure}"
 
 

@@ -172,7 +172,10 @@ def parse_mtu(value: Any) -> int:
 
 
 def parse_seed(value: Any) -> int:
-    """Return what netem's chances begin with, so that they come out alike: a whole number (Linux 6.7)."""
+    """Return what netem's random numbers begin with, so that they come out alike: a whole number.
+
+    That takes Linux 6.6.
+    """
     return parse_count(value, "seed")
 
 

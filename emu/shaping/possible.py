@@ -27,6 +27,8 @@ def possible(shaping: Shaping | None, there: Collection[str]) -> Shaping | None:
         found = dataclasses.replace(
             found.in_the_queue, loss=None if loss is None else Loss("random", (loss, 0.0))
         )
+    if "netem seed" not in there:
+        found = dataclasses.replace(found, seed=None)
     if found.queue is not None and found.queue.kind not in (*ALWAYS, *there):
         found = dataclasses.replace(found, queue=None)
     if found.rate is not None and not any(one in there for one in keepers(found)):

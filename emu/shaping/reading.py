@@ -83,6 +83,8 @@ def needs(shaping: Shaping) -> list[tuple[str, str, str | None]]:
         ("netem", name, "numgen" if name == "loss" and plain_loss(shaping) is not None else None)
         for name in _NETEM if getattr(shaping, name)
     ]  # fmt: skip
+    if shaping.seed is not None:
+        found.append(("netem seed", "seed", None))
     if shaping.rate is not None:
         best, *others = keepers(shaping)
         found.append((best, "rate", others[-1] if others else None))

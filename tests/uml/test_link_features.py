@@ -43,6 +43,16 @@ def test_a_feature_is_there_when_its_module_is_loaded(network: emu.Network) -> N
     assert find_features(network.sandbox) >= before | {"sfq", "cake"}
 
 
+def test_a_seed_that_this_kernel_would_pass_over_is_refused(network: emu.Network) -> None:
+    assert find_features(network.sandbox, ["netem", "netem seed"]) == {"netem"}
+    with pytest.raises(emu.PrivilegeError, match=r"seed on .* and 1 more: .*boot Linux 6\.6 or newer"):
+        network.link("A", "B").set(loss="1%", seed=3)
+    graph: nx.Graph = nx.Graph(families=(4,))
+    graph.add_edge("A", "B", loss="1%", seed=3)
+    with emu.Network(graph, ignore_unsupported=True) as without:
+        assert [line.partition(" on ")[0] for line in without.unsupported] == ["seed"]
+
+
 def test_redirecting_needs_the_classifier(network: emu.Network) -> None:
     assert {"ingress", "redirect"} <= find_features(network.sandbox, ["ingress", "redirect"])
 

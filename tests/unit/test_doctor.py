@@ -215,6 +215,6 @@ def test_what_links_can_have_is_a_table_of_its_own(monkeypatch: pytest.MonkeyPat
     assert "machine thing" in first
     assert "netem" not in first
     lines = second.splitlines()
-    (netem,) = (line for line in lines if line.startswith("netem "))
+    (netem,) = (line for line in lines if line.startswith("netem  "))
     assert "MISSING: absent" in netem
     assert "delay" in netem

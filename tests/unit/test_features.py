@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from emu.errors import PrivilegeError
 from emu.kernel_parts import Kernel
-from emu.netlink.features import FEATURES, Need, check_new_needs, unsupported
+from emu.netlink.features import FEATURES, SEED, Need, check_new_needs, unsupported
+from emu.netlink.messages import NEWQDISC, ROOT, attribute, message, text, traffic
+from emu.netlink.seeds import has_seed
+from emu.shaping.possible import possible
+
+from .shaped import shaping
 
 MODULES = Kernel("6.1", loadable=frozenset({"sch_netem"}))
 
@@ -48,3 +55,30 @@ def test_a_change_is_refused_for_what_it_adds_and_not_for_what_was_there() -> No
     check_new_needs([delay], [delay], frozenset())
     with pytest.raises(PrivilegeError, match=r"^queue on B-veth0: this kernel lacks cake"):
         check_new_needs([delay], [delay, cake], frozenset())
+
+
+def test_a_kernel_that_is_too_old_for_seeds_is_told_from_one_without_netem() -> None:
+    needs = [Need("netem", "jitter", "A-veth0"), Need(SEED, "seed", "A-veth0")]
+    (line,) = unsupported(needs, {"netem"}, MODULES)
+    assert line == "seed on A-veth0: this kernel lacks netem seed; to get it, boot Linux 6.6 or newer"
+    (line,) = unsupported(needs, (), MODULES)
+    assert line.startswith("jitter on A-veth0: this kernel lacks netem; ")
+    assert unsupported(needs, {"netem", SEED}, MODULES) == []
+    seeded = shaping(delay="5ms", jitter="1ms", seed=3)
+    assert possible(seeded, {"netem", SEED}) == seeded
+    assert possible(seeded, {"netem"}) == shaping(delay="5ms", jitter="1ms")
+
+
+def _answer(kind: str, *attributes: bytes) -> bytes:
+    """Return how the kernel lists one queue discipline."""
+    options = attribute(2, struct.pack("=6I", 0, 1, 0, 0, 0, 0) + b"".join(attributes))
+    return message(NEWQDISC, 2, 1, traffic(1, 1 << 16, ROOT) + text(1, kind) + options)
+
+
+def test_a_seed_is_there_when_it_can_be_read_back() -> None:
+    correlations, seed = attribute(1, bytes(12)), attribute(14, struct.pack("=Q", 1))
+    assert has_seed(_answer("netem", correlations, seed))
+    assert has_seed(_answer("pfifo") + _answer("netem", seed))
+    assert not has_seed(_answer("netem", correlations))
+    assert not has_seed(_answer("fq", seed))
+    assert not has_seed(b"")
