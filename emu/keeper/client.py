@@ -31,6 +31,9 @@ class Client:
         #: The program that it stands for, or 0.
         self.pid = 0
         self.background = False
+        #: Its node, and how many processes of that had been killed for lack of memory when it began.
+        self.node: str | None = None
+        self.kills = 0
         self._unsent: deque[tuple[memoryview, list[int]]] = deque()
 
     def tell(self, message: dict[str, Any], blob: bytes = b"", fds: tuple[int, ...] = ()) -> None:

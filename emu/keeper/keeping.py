@@ -125,7 +125,8 @@ class Keeping(Requests):
             nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 kept.program.fds = [nothing if stdin is None else stdin, theirs, theirs]
-                pid = start(kept.program, self.view_of(kept.node))
+                kept.kills = self.groups.kills(kept.node)
+                pid = start(kept.program, self.view_of(kept.node), self.groups.joining(kept.node))
             finally:
                 close_all([nothing, theirs])
         except BaseException:
@@ -158,6 +159,7 @@ class Keeping(Requests):
             kept.stopped = True
         else:
             kept.drain()
+            kept.starved = status != 0 and self.groups.kills(kept.node) > kept.kills
             self.end_kept(kept, os.waitstatus_to_exitcode(status))
         self.tell_news()
 
@@ -222,6 +224,14 @@ class Keeping(Requests):
                     raise OSError(errno.ENOENT, f"the private folder {folder} of {name}")
         self.furnished.update(nodes)
         client.tell({"furnished": len(nodes)})
+
+    def do_limit(self, client: Client, frame: Frame, nodes: dict[str, dict[str, str]]) -> None:
+        """Write settings of nodes' control groups, in a folder that comes along unless there is one."""
+        for fd in frame.fds:
+            self.groups.adopt(fd)
+        for node, settings in nodes.items():
+            self.groups.limit(node, settings)
+        client.tell({"limited": len(nodes)})
 
     def do_remove(self, client: Client, frame: Frame, names: list[str]) -> None:
         """Forget how nodes look, too, and start none of their programs again."""

@@ -73,7 +73,9 @@ class Kept:
         self.started = time.time()
         self.ended: float | None = None
         self.status: int | None = None
-        self.stopped = self.told = False
+        self.stopped = self.told = self.starved = False
+        #: How many processes of its node had been killed for lack of memory when it began.
+        self.kills = 0
 
     def facts(self) -> dict[str, Any]:
         """Return what there is to know, but for the log."""
@@ -81,6 +83,7 @@ class Kept:
             "number": self.number, "node": self.node, "about": self.about, "pid": self.pid,
             "started": self.started, "ended": self.ended, "status": self.status, "starts": self.starts,
             "stopped": self.stopped, "told": self.told, "delay": self.delay if self.due else None,
+            "starved": self.starved,
             "log": [self.log.begin, self.log.end],
         }  # fmt: skip
 
@@ -99,7 +102,7 @@ class Kept:
         self.pid, self.output = pid, output
         self.starts += 1
         self.started, self.ended, self.status = time.time(), None, None
-        self.stopped = False
+        self.stopped = self.starved = False
 
     def end(self, status: int) -> bool:
         """Take note of the end, and return whether to start again, which is after `delay` seconds."""

@@ -96,16 +96,19 @@ def open_view(net_fd: int, name: str, private: Sequence[str] = ()) -> View:
         os.waitpid(pid, 0)
 
 
-def start(program: Program, view: View | None) -> int:
+def start(program: Program, view: View | None, join: Callable[[], None] | None = None) -> int:
     """Start `program` in a node (None: in the sandbox itself) and return its process id.
 
-    Raises the OSError of the step that failed, `execvp` included.
+    `join` puts the process that calls it into the node's control group. Raises the OSError of the step that
+    failed, `execvp` included.
     """
     error_read, error_write = os.pipe()
 
     def child() -> None:
         try:
             os.setsid()
+            if join is not None:
+                join()
             if view is not None:
                 view.enter()
             enter_surroundings(program)

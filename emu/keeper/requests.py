@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 from . import netns
 from .client import Client
+from .groups import Groups
 from .namespaces import arrange_files
 from .programs import Program, View, open_view, start
 from .wire import Frame
@@ -43,6 +44,7 @@ class Requests:
         self.views: dict[str, View] = {}
         #: How nodes look to their programs, where they look like anything special.
         self.furnished: dict[str, dict[str, Any]] = {}
+        self.groups = Groups()
         self.transactions: dict[str | None, socket.socket] = {}
         self.running: dict[int, Client] = {}
         self.document, self.version = b"", 0
@@ -116,6 +118,8 @@ class Requests:
         for name in names:
             if name in self.nodes:
                 netns.kill_inside(self.nodes[name])
+                with suppress(OSError):  # then it is removed with the network's
+                    self.groups.remove(name)
                 os.close(self.nodes.pop(name))
                 with suppress(FileNotFoundError):
                     os.unlink(f"/run/netns/{name}")
@@ -204,7 +208,8 @@ class Requests:
         program = self.program_of(node, frame.fds, **what)
         if len(program.fds) != (1 if program.terminal else 3):
             raise OSError(errno.EBADF, "a program has one terminal or three descriptors")
-        pid = start(program, self.view_of(node))
+        client.node, client.kills = node, self.groups.kills(node)
+        pid = start(program, self.view_of(node), self.groups.joining(node))
         client.pid, client.background = pid, background
         self.running[pid] = client
         client.tell({"pid": pid})

@@ -174,17 +174,19 @@ class Keeper(Keeping):
                 client.tell({"stopped": os.WSTOPSIG(status)})
             else:
                 del self.running[pid]
-                client.tell({"exited": os.waitstatus_to_exitcode(status)})
+                starved = status != 0 and self.groups.kills(client.node) > client.kills
+                client.tell({"exited": os.waitstatus_to_exitcode(status), "starved": starved})
 
     # -- the end ----------------------------------------------------------------------------------
 
     def clean_up(self) -> None:
         """Ask every program to end, wait a little, and remove the network's folder.
 
-        The kernel does the rest when this process, the first of its PID namespace, exits.
+        The kernel does the rest when this process, the first of its PID namespace, exits. But control groups
+        outlive their processes, and the folder tells whoever comes after a killed keeper where they are.
         """
-        # First the folder: the name is free at once.
-        self.remove_folder()
+        if not self.groups:
+            self.remove_folder()  # first, so that the name is free at once
         self.listener.close()
         deadline = time.monotonic() + GRACE
         with contextlib.suppress(ProcessLookupError):
@@ -194,6 +196,18 @@ class Keeper(Keeping):
             while time.monotonic() < deadline:
                 if os.waitpid(-1, os.WNOHANG)[0] == 0:
                     time.sleep(0.005)
+        if self.groups:
+            self.remove_groups()
+            self.remove_folder()
+
+    def remove_groups(self) -> None:
+        """End every program, and remove the control groups."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+        self.groups.close()
 
     def remove_folder(self) -> None:
         """Remove the network's folder, and an empty one above it, by way of a descriptor.
