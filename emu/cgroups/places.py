@@ -131,16 +131,17 @@ def _no_version2(system: System) -> Refusal:
 
 
 #: What makes version 2 have the controllers.
-_UNIFIED = "start it with 'systemd.unified_cgroup_hierarchy=1', or with 'cgroup_no_v1=all', for its kernel"
+_UNIFIED = "start its kernel with 'systemd.unified_cgroup_hierarchy=1', or with 'cgroup_no_v1=all'"
 
 
 def _not_offered(lacking: list[str], path: Path, system: System) -> Refusal:
     if taken := sorted(system.version1.intersection(lacking)):
-        return Refusal(f"version 1 of control groups has the {_named(taken)}, so version 2 has not", _UNIFIED)
+        why = f"version 1 of control groups has this machine's {_named(taken)}, so version 2 has not"
+        return Refusal(why, _UNIFIED)
     if system.container:
         return Refusal(f"this container is not given the {_named(lacking)}", "run emu on its host")
     options = " ".join(f"cgroup_enable={name}" for name in lacking)
-    return Refusal(f"{path} has no {_named(lacking)}", f"start this machine with '{options}' for its kernel")
+    return Refusal(f"{path} has no {_named(lacking)}", f"start this machine's kernel with '{options}'")
 
 
 def _not_ours(groups: Sequence[Group], system: System) -> Refusal:
@@ -178,7 +179,8 @@ def _occupied(path: Path, system: System) -> Refusal:
 
 
 def _named(controllers: Sequence[str]) -> str:
-    return f"{' and '.join(controllers)} controller{'s' if len(controllers) > 1 else ''}"
+    *others, last = controllers
+    return f"{', '.join(others)} and {last} controllers" if others else f"{last} controller"
 
 
 # -- what there is -------------------------------------------------------------------------------------

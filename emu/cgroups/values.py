@@ -1,4 +1,4 @@
-"""The attributes `cpu`, `memory` and `processes` of a node, and the control group's files that say them. Pure.
+"""The attributes `cpu`, `memory` and `processes` of a node, and the files of cgroups that say them. Pure.
 
 Sources: Documentation/admin-guide/cgroup-v2.rst for the files, kernel/sched/core.c for what `cpu.max` may be.
 """

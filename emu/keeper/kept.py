@@ -83,7 +83,6 @@ class Kept:
             "number": self.number, "node": self.node, "about": self.about, "pid": self.pid,
             "started": self.started, "ended": self.ended, "status": self.status, "starts": self.starts,
             "stopped": self.stopped, "told": self.told, "delay": self.delay if self.due else None,
-            "starved": self.starved,
             "log": [self.log.begin, self.log.end],
         }  # fmt: skip
 

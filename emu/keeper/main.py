@@ -1,7 +1,7 @@
 """The process that holds one network: PID 1 of a sandbox of Linux namespaces.
 
-`emu.sandbox` starts it as `python -I -S`. It makes the namespaces, forks (a new PID namespace begins
-with a child) and serves. When it dies, however it dies, the kernel ends every process in the PID
+`emu.sandboxes.sandbox` starts it as `python -I -S`. It makes the namespaces, forks (a new PID namespace
+begins with a child) and serves. When it dies, however it dies, the kernel ends every process in the PID
 namespace and frees every namespace, link, route and mount. Standard library only.
 """
 
