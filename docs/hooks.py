@@ -113,7 +113,7 @@ def project_file(name: str) -> str:
 def cli_commands() -> str:
     """Return a section for every command of the command line."""
     from emu.cli import cli
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
 
     group = default_plugins().cli_group(cli)
     parts = [
@@ -124,7 +124,7 @@ def cli_commands() -> str:
 
 def prompt_commands() -> str:
     """Return a section for every command of the prompt."""
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
 
     known = default_plugins().commands
     return "\n\n".join(_command(known[name], name) for name in known if not known[name].hidden)
@@ -132,7 +132,7 @@ def prompt_commands() -> str:
 
 def node_programs() -> str:
     """Return a table of the programs that nodes find when the machine has none of that name."""
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
 
     known = default_plugins().programs
     rows = [(f"`{name}`", _first_line(importlib.import_module(known[name].module))) for name in known]
@@ -166,7 +166,7 @@ def _click_help(text: str) -> str:
 
 def hooks() -> str:
     """Return a section for every hook."""
-    from emu import hookspecs
+    from emu.hooks import hookspecs
 
     parts = []
     for name, function in vars(hookspecs).items():
@@ -184,7 +184,7 @@ def hooks() -> str:
 
 def graph_attributes() -> str:
     """Return a section per element of a graph with the attributes that emu knows."""
-    from emu.attributes import KNOWN
+    from emu.graph.attributes import KNOWN
 
     parts = []
     for element, known in KNOWN.items():
@@ -208,7 +208,7 @@ def profiles() -> str:
 
 def topologies() -> str:
     """Return a section for every topology that can be named."""
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
 
     known = default_plugins().topologies
     return "\n\n".join(
@@ -218,7 +218,7 @@ def topologies() -> str:
 
 def file_formats() -> str:
     """Return a table of the formats that `emu graph` writes."""
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
 
     known = default_plugins().exporters
     return _table(("Suffix", "What it is for"), [(f"`{suffix}`", known[suffix][1]) for suffix in known])
@@ -234,8 +234,9 @@ def exit_statuses() -> str:
 
 def _errors() -> Iterator[Any]:
     """Yield the classes of expected failures, the general one first."""
-    from emu import network, process  # noqa: F401  # they define some
     from emu.errors import EmuError
+    from emu.processes import process  # noqa: F401  # they define some
+    from emu.running import network  # noqa: F401  # they define some
 
     queue = [EmuError]
     while queue:

@@ -8,7 +8,6 @@ TYPE_CHECKING = False  # the keeper loads this module, and typing takes longer t
 if TYPE_CHECKING:
     from typing import Any
 
-    from .daemons import DaemonFailed as DaemonFailed
     from .errors import EmuError as EmuError
     from .errors import KernelError as KernelError
     from .errors import LimitError as LimitError
@@ -19,32 +18,33 @@ if TYPE_CHECKING:
     from .errors import TimedOut as TimedOut
     from .errors import TopologyError as TopologyError
     from .errors import UsageError as UsageError
-    from .hookspecs import hookimpl as hookimpl
-    from .hosts import with_hosts as with_hosts
-    from .jobs import Job as Job
-    from .jobs import JobFacts as JobFacts
-    from .marking import topology as topology
-    from .network import Network as Network
-    from .node import Node as Node
-    from .plan import Plan as Plan
-    from .plugin_manager import plan_for as plan_for
-    from .process import Process as Process
+    from .graph.hosts import with_hosts as with_hosts
+    from .hooks.hookspecs import hookimpl as hookimpl
+    from .hooks.marking import topology as topology
+    from .hooks.plugin_manager import plan_for as plan_for
+    from .planning.plan import Plan as Plan
+    from .processes.daemons import DaemonFailed as DaemonFailed
+    from .processes.jobs import Job as Job
+    from .processes.jobs import JobFacts as JobFacts
+    from .processes.process import Process as Process
+    from .running.network import Network as Network
+    from .running.node import Node as Node
 
 __version__ = "0.1.0"
 
 #: Where each public name lives; loaded when it is first used, so that `emu --help` stays quick.
 _PUBLIC = {
-    "DaemonFailed": ".daemons",
-    "Job": ".jobs",
-    "JobFacts": ".jobs",
-    "Network": ".network",
-    "Node": ".node",
-    "Plan": ".plan",
-    "Process": ".process",
-    "hookimpl": ".hookspecs",
-    "plan_for": ".plugin_manager",
-    "topology": ".marking",
-    "with_hosts": ".hosts",
+    "DaemonFailed": ".processes.daemons",
+    "Job": ".processes.jobs",
+    "JobFacts": ".processes.jobs",
+    "Network": ".running.network",
+    "Node": ".running.node",
+    "Plan": ".planning.plan",
+    "Process": ".processes.process",
+    "hookimpl": ".hooks.hookspecs",
+    "plan_for": ".hooks.plugin_manager",
+    "topology": ".hooks.marking",
+    "with_hosts": ".graph.hosts",
     "EmuError": ".errors",
     "KernelError": ".errors",
     "LimitError": ".errors",

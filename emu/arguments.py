@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     import networkx as nx
 
-    from .plan import Plan
+    from .planning.plan import Plan
 
 _TOPOLOGY = """\
 TOPOLOGY is a name of 'emu topologies', FILE.py[:function], a graph file (.yaml, .json, .graphml, .gml, .dot),
@@ -109,11 +109,11 @@ def _graph(
     topology: str, settings: tuple[str, ...], with_hosts: bool, attributes: dict[str, Any]
 ) -> nx.Graph:  # fmt: skip
     """Return the graph that somebody named, changed as they asked."""
-    from .sources import graph_from
+    from .reading.sources import graph_from
 
     graph = graph_from(topology, settings)
     if with_hosts:
-        from . import hosts
+        from .graph import hosts
 
         graph = hosts.with_hosts(graph)
     graph.graph.update(attributes)
@@ -127,7 +127,7 @@ def planned(graph: nx.Graph) -> Plan:
         TopologyError: with every fault of the graph.
         PlanError: when addresses run out.
     """
-    from .plugin_manager import default_plugins
+    from .hooks.plugin_manager import default_plugins
     from .progress import Progress
     from .progress_bar import shown
 

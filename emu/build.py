@@ -6,10 +6,9 @@ import socket
 import time
 from collections.abc import Sequence
 
-from .attributes import ANYTHING
-from .connection import Sandbox
 from .errors import EmuError, KernelError, LimitError
-from .names import host_names
+from .graph.attributes import ANYTHING
+from .graph.names import host_names
 from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
 from .netlink.features import check_features, find_features, names_in
@@ -17,11 +16,12 @@ from .netlink.lowering import steps
 from .netlink.operations import WriteSetting
 from .netlink.queueing import needs_at, needs_of
 from .netlink.readiness import await_interfaces
-from .plan import NodePlan, Plan
-from .privileges import explain_refusal
+from .planning.plan import NodePlan, Plan
+from .planning.sysctls import COMMANDING
 from .progress import Progress
+from .sandboxes.connection import Sandbox
+from .sandboxes.privileges import explain_refusal
 from .schedules import check_schedule
-from .sysctls import COMMANDING
 
 #: Where nodes find each other's names; bound over `/etc/hosts`.
 HOSTS = "/run/emu/hosts"

@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .attributes import Kind
 from .build import (
     await_rings,
     create_namespaces,
@@ -15,11 +14,10 @@ from .build import (
     write_hosts,
     write_settings,
 )
-from .changes import Changes, Used
-from .connection import Sandbox
-from .daemons import furnish, start_daemons
 from .errors import EmuError
 from .finding import link_number
+from .graph.attributes import Kind
+from .graph.pins import link_name
 from .link_control.applying import features_of
 from .netlink.delivery import send
 from .netlink.features import check_new_needs
@@ -29,13 +27,15 @@ from .netlink.present import NodeState, read_states
 from .netlink.queueing import needs_of, segment_limits, shaping_operations
 from .netlink.readiness import await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink
-from .pins import link_name
-from .plan import End, LinkPlan, NodePlan, Plan
+from .planning.changes import Changes, Used
+from .planning.plan import End, LinkPlan, NodePlan, Plan
+from .planning.routes import RouteTable
+from .processes.daemons import furnish, start_daemons
 from .reroute import difference
-from .routes import RouteTable
+from .sandboxes.connection import Sandbox
 
 if TYPE_CHECKING:
-    from .network import Network
+    from .running.network import Network
 
 
 States = Mapping[str, NodeState]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from .errors import EmuError, UsageError
 
 if TYPE_CHECKING:
-    from .plan import Plan
-    from .plugin_manager import PluginManager
+    from .hooks.plugin_manager import PluginManager
+    from .planning.plan import Plan
 
 
 def export_plan(plan: Plan, path: Path, plugins: PluginManager) -> None:

@@ -9,7 +9,7 @@ from .errors import UsageError, suggestion
 from .shaping.merging import set_attributes
 
 if TYPE_CHECKING:
-    from .plan import InterfacePlan, Plan
+    from .planning.plan import InterfacePlan, Plan
     from .shaping import Shaping
 
 

@@ -1,7 +1,7 @@
 """What a network needs of this machine, against what there is: told before anything is built.
 
 Sources: getrlimit(2), namespaces(7), proc(5), cgroups(7), Documentation/admin-guide/cgroup-v2.rst and
-cgroup-v1/memory.rst. What others take meanwhile is not foreseen; see `emu.privileges.explain_refusal`.
+cgroup-v1/memory.rst. What others take meanwhile is not foreseen; `explain_refusal` tells.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from .errors import LimitError
 from .keeper.requests import RESERVE
-from .plan import Plan
-from .privileges import has_capability, read_setting
-from .routes import RouteTable
+from .planning.plan import Plan
+from .planning.routes import RouteTable
+from .sandboxes.privileges import has_capability, read_setting
 
 #: Kernel memory in bytes, measured on Linux 6.18 by slab and per-CPU memory before and after: of a node
 #: without links, and of a link. Control groups count only a part of it.

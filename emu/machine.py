@@ -18,7 +18,7 @@ from .keeper.mapping import SOURCES, lent_ids, lent_range
 from .kernel_parts import Kernel, Part, state_of, way_out
 from .limits import find_rooms, nodes_for
 from .netlink.features import FEATURES, Feature
-from .privileges import (
+from .sandboxes.privileges import (
     NAMESPACES,
     SETTINGS,
     causes,
@@ -159,7 +159,7 @@ def find_limits() -> Iterator[Finding]:
 
 def find_folder() -> Iterator[Finding]:
     """Yield where running networks are found."""
-    from .folders import base_for
+    from .sandboxes.folders import base_for
 
     there = base_for(False).path
     asked = os.environ.get("XDG_RUNTIME_DIR")

@@ -16,14 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .connection import Sandbox
 from .errors import EmuError
 from .finding import after_setting
-from .folders import Base, Folder
-from .jobs import start_job
 from .link_control.applying import Moment, Shapings, change_shapings, features_of
 from .link_control.states import set_down, set_up
-from .plan import End, Plan
+from .planning.plan import End, Plan
+from .processes.jobs import start_job
+from .sandboxes.connection import Sandbox
+from .sandboxes.folders import Base, Folder
 from .schedules import Event, Step, steps_of
 from .schedules.checking import links_of
 from .sharing import SharedPlan

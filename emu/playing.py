@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import EmuError, PrivilegeError, TimedOut, UsageError
-from .jobs import Job, read_jobs, start_job
 from .link_control.applying import features_of
 from .netlink.features import check_new_needs
 from .netlink.queueing import needs_at
+from .processes.jobs import Job, read_jobs, start_job
 from .schedules import check_schedule, parse_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .connection import Sandbox
+    from .sandboxes.connection import Sandbox
     from .schedules import Event
     from .sharing import Shared
 

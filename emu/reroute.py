@@ -8,22 +8,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .attributes import Kind
 from .build import write_hosts
-from .connection import Sandbox
 from .errors import KernelError
+from .graph.attributes import Kind
 from .netlink.delivery import send
 from .netlink.operations import BRIDGE, Request
 from .netlink.present import METRIC, Hop, Key, LinkState, NodeState, RouteState, read_states
 from .netlink.readiness import await_interfaces
 from .netlink.removals import DeleteRoute, ReplaceAddress, ReplaceRoute
-from .pinned_routes import Router
-from .plan import End, NodePlan, Plan
-from .replan import rerouted
-from .routes import NextHop, Route, RouteTable
+from .planning.pinned_routes import Router
+from .planning.plan import End, NodePlan, Plan
+from .planning.replan import rerouted
+from .planning.routes import NextHop, Route, RouteTable
+from .sandboxes.connection import Sandbox
 
 if TYPE_CHECKING:
-    from .network import Network
+    from .running.network import Network
 
 
 @dataclass(frozen=True)

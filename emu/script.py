@@ -20,8 +20,8 @@ from .netlink.operations import (
 )
 from .netlink.queueing import SetDiscipline, SetLimits
 from .netlink.service_curve import SetCurve
-from .plan import Plan
-from .sysctls import FORWARDING
+from .planning.plan import Plan
+from .planning.sysctls import FORWARDING
 
 #: Whether a command of an operation belongs to a step.
 Chosen = Callable[[Operation, str], bool]

@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .connection import Sandbox
 from .errors import EmuError
-from .plan import End, Plan
+from .planning.plan import End, Plan
+from .sandboxes.connection import Sandbox
 from .shaping import Shaping
 
 #: How often to begin anew when others change the network meanwhile.

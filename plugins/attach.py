@@ -23,8 +23,8 @@ def attach(name: str, **lines: Any) -> int:
     emu attach two_segment
     emu attach two_segment -c 'HOST1 ip address'
     """
-    from emu.network import Network
     from emu.prompt.reader import converse
+    from emu.running.network import Network
 
     with Network.attach(name) as network:
         return converse(network, **lines)
@@ -46,9 +46,9 @@ def execute(name: str, node: str, command: tuple[str, ...]) -> int:
     emu exec two_segment HOST1 bash
     tar c . | emu exec two_segment HOST2 tar x -C /tmp
     """
-    from emu.process import Process
-    from emu.sandbox import find_sandbox
-    from emu.terminal import run_attached
+    from emu.processes.process import Process
+    from emu.processes.terminal import run_attached
+    from emu.sandboxes.sandbox import find_sandbox
 
     sandbox = find_sandbox(name)
     sandbox.check_node(node)
@@ -66,9 +66,9 @@ def shell(name: str) -> int:
     emu shell two_segment
     echo 'ip netns exec HOST1 ip route' | emu shell two_segment
     """
-    from emu.process import Process
-    from emu.sandbox import find_sandbox
-    from emu.terminal import run_attached
+    from emu.processes.process import Process
+    from emu.processes.terminal import run_attached
+    from emu.sandboxes.sandbox import find_sandbox
 
     sandbox = find_sandbox(name)
     words = [os.environ.get("SHELL") or "sh"]

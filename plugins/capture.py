@@ -13,8 +13,8 @@ import emu
 
 if TYPE_CHECKING:
     from emu.capture.handle import Capture
-    from emu.network import Network
     from emu.prompt.session import Session
+    from emu.running.network import Network
 
 _WHERE = """\
 WHERE is an interface (HOST1-veth0), a node (all of its interfaces), HOST1--ROUTER (both ends of a link),
@@ -152,7 +152,7 @@ def capture_command(name: str, words: tuple[str, ...], everything: bool, buffer:
     import sys
 
     from emu.errors import UsageError
-    from emu.network import Network
+    from emu.running.network import Network
 
     where, file, text = _split(words, everything)
     if file == "-" and os.isatty(1):

@@ -116,7 +116,7 @@ def _attributes(element: str, words: tuple[str, ...]) -> dict[str, Any]:
 
 def _value(element: str, name: str, text: str) -> str | float:
     """Return a value as its attribute takes it: a text, or else the number that it is."""
-    from emu.attributes import KNOWN
+    from emu.graph.attributes import KNOWN
 
     with contextlib.suppress(ValueError, KeyError):
         KNOWN[element][name](text)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from emu.machine import Finding
-    from emu.network import Network
+    from emu.running.network import Network
 
 
 @click.command(short_help="Check what emu needs from this machine.")
@@ -75,7 +75,7 @@ def _try_features() -> tuple[frozenset[str] | None, str]:
     """Return what the kernel can do for links, or None and why that cannot be told."""
     from emu.errors import EmuError
     from emu.netlink.features import find_features
-    from emu.sandbox import create_sandbox
+    from emu.sandboxes.sandbox import create_sandbox
 
     try:
         sandbox = create_sandbox(None, "doctor")
@@ -110,9 +110,9 @@ def _refusal_of_network() -> str:
 
 def _network(graph: nx.Graph) -> Network:
     """Return a network that no other plugin has to do with, of the families that this kernel has."""
-    from emu.network import Network
-    from emu.plugin_manager import PluginManager
-    from emu.privileges import kernel_has_ipv6
+    from emu.hooks.plugin_manager import PluginManager
+    from emu.running.network import Network
+    from emu.sandboxes.privileges import kernel_has_ipv6
 
     families = (4, 6) if kernel_has_ipv6() else (4,)
     return Network(graph, families=families, plugins=PluginManager())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import emu
 from emu.errors import one_line
-from emu.files import content_of
+from emu.reading.files import content_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -231,7 +231,7 @@ def _converted(attributes: Raw, node: str | None = None) -> dict[str, Any]:
 
 
 def _values(attributes: Raw, node: str | None) -> Iterator[tuple[str, Any]]:
-    from emu.attributes import number_or_text
+    from emu.graph.attributes import number_or_text
 
     for name, raw in attributes.items():
         if name == "label" and node is not None:

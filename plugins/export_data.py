@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import emu
 
 if TYPE_CHECKING:
-    from emu.plan import InterfacePlan, LinkPlan, NodePlan, Plan
+    from emu.planning.plan import InterfacePlan, LinkPlan, NodePlan, Plan
 
 Attributes = dict[str, Any]
 
@@ -74,7 +74,7 @@ def records_of(plan: Plan) -> Records:
 
 def _unusual_numbers(plan: Plan) -> dict[int, Attributes]:
     """Return by link the interface numbers that are not the next ones, as after links were removed."""
-    from emu.graph import FIRST_INDEX
+    from emu.graph.topology import FIRST_INDEX
 
     following = dict.fromkeys((node.name for node in plan.nodes), 0)
     found: dict[int, Attributes] = {}
@@ -128,8 +128,8 @@ def _link_attributes(
     prefixes: tuple[object, ...],
     rank: Mapping[str, int],
 ) -> Attributes:
-    from emu.graph import FIRST_INDEX
-    from emu.macs import mac_of
+    from emu.graph.topology import FIRST_INDEX
+    from emu.planning.macs import mac_of
 
     found = _leaving(ends[0])
     if prefixes:

@@ -10,7 +10,7 @@ import emu
 from emu.plugins.export_data import Attributes, flat, records_of
 
 if TYPE_CHECKING:
-    from emu.plan import Plan
+    from emu.planning.plan import Plan
 
 _SHAPES = {"host": "box", "router": "ellipse", "switch": "hexagon"}
 #: Between nodes and between their rows, in inches: what stands at a link's ends takes room.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import emu
 
 if TYPE_CHECKING:
-    from emu.plan import Plan
+    from emu.planning.plan import Plan
 
 
 @emu.hookimpl

@@ -12,7 +12,7 @@ import emu
 from emu.plugins.export_data import Attributes, records_of
 
 if TYPE_CHECKING:
-    from emu.plan import Plan
+    from emu.planning.plan import Plan
 
 #: Texts that need no quotation marks, also within brackets.
 _PLAIN = re.compile(r"[^\W_](?:[\w./-]*\w)?", re.ASCII)
@@ -46,7 +46,7 @@ def yaml_lines(plan: Plan) -> Iterator[str]:
 
 def _uneven(a: str, b: str, attributes: Attributes, back: Attributes | None) -> Attributes:
     """Return a link's attributes, those that differ by direction as mappings of its ends."""
-    from emu.attributes import BY_END
+    from emu.graph.attributes import BY_END
 
     if back is None:
         return attributes

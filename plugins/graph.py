@@ -21,7 +21,7 @@ def _print_formats(context: click.Context, _: click.Parameter, wanted: bool) -> 
     """Print the formats and leave."""
     if not wanted:
         return
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
     from emu.tables import print_table
 
     exporters = default_plugins().exporters
@@ -51,7 +51,7 @@ def graph_of_topology(graph: nx.Graph, path: Path) -> None:
     emu graph --formats
     """
     from emu.export import export_plan
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
 
     export_plan(planned(graph), path, default_plugins())
 

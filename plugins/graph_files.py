@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import emu
 from emu.errors import one_line, shown
-from emu.files import content_of
+from emu.reading.files import content_of
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -62,7 +62,7 @@ def links(
 
 
 def _show_counters(session: Session, names: tuple[str, ...], watch: float | None, count: int | None) -> None:
-    from emu.counter_table import show_counters, watch_counters
+    from emu.counting.counter_table import show_counters, watch_counters
 
     chosen = [node.name for node in session.nodes(names)]
     if watch is None and count is None:

@@ -80,7 +80,7 @@ def _show(done: Traffic) -> None:
 
 def _cells(one: Stream | Traffic, protocol: str) -> list[str]:
     """Return the figures of a stream, or of all."""
-    from emu.counter_table import rate_text
+    from emu.counting.counter_table import rate_text
 
     row = [f"{one.seconds:.2f} s", f"{one.bytes / 1e6:.3g} MB", rate_text(one.rate)]
     if protocol == "tcp":

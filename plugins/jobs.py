@@ -14,9 +14,9 @@ import click
 import emu
 
 if TYPE_CHECKING:
-    from emu.jobs import JobFacts
-    from emu.network import Network
+    from emu.processes.jobs import JobFacts
     from emu.prompt.session import Session
+    from emu.running.network import Network
 
 #: How many jobs that ended are listed.
 _ENDED = 10
@@ -112,7 +112,7 @@ def logs(name: str, words: tuple[str, ...], follow: bool, lines: int | None) -> 
     emu logs demo
     emu logs demo HOST2 -f
     """
-    from emu.network import Network
+    from emu.running.network import Network
 
     with Network.attach(name) as network:
         show_logs(network, words, follow, lines)
@@ -234,7 +234,7 @@ def wait(session: Session, words: tuple[str, ...]) -> int:
     emu> HOST2 sleep 1 &
     emu> wait
     """
-    from emu.terminal import shell_status
+    from emu.processes.terminal import shell_status
 
     known = session.network.jobs()
     named = jobs_named(session.network, words, known) if words else [one for one in known if not one.daemon]

@@ -11,8 +11,8 @@ import emu
 
 if TYPE_CHECKING:
     from emu.link_control import RunningLink
-    from emu.network import Network
     from emu.prompt.session import Session
+    from emu.running.network import Network
 
 _ACTIONS = ("set", "clear", "down", "up", "show")
 _USAGE = "link HOST1 ROUTER set delay=50ms, link HOST1-veth0 down; and up, clear, show"
@@ -51,7 +51,7 @@ def link_of_network(name: str, words: tuple[str, ...]) -> None:
     emu link two_segment HOST1-veth0 down
     emu link two_segment HOST1 ROUTER show
     """
-    from emu.network import Network
+    from emu.running.network import Network
 
     with Network.attach(name) as network:
         act(network, words)

@@ -12,7 +12,7 @@ import click
 import emu
 
 if TYPE_CHECKING:
-    from emu.counter_log import CounterLog
+    from emu.counting.counter_log import CounterLog
     from emu.prompt.session import Session
 
 #: What each session's logs are, by the file that they write.

@@ -14,7 +14,7 @@ def plugins() -> None:
     \b
     emu plugins
     """
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
     from emu.tables import print_table
 
     print_table(["PLUGIN", "HOOKS", "FILE"], default_plugins().loaded())

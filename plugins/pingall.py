@@ -13,8 +13,8 @@ import emu
 from emu.arguments import takes_family, takes_timeout
 
 if TYPE_CHECKING:
-    from emu.ping import PingResults
     from emu.prompt.session import Session
+    from emu.reaching.ping import PingResults
 
 #: Up to how many nodes a table is shown, and how many pairs without an answer are named.
 _TABLE_NODES, _PAIRS_NAMED = 20, 20

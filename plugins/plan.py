@@ -16,7 +16,7 @@ from emu.arguments import planned, takes_topology
 if TYPE_CHECKING:
     import networkx as nx
 
-    from emu.plan import NodePlan, Plan
+    from emu.planning.plan import NodePlan, Plan
 
 #: A table of more rows is cut to so many, unless it is about some nodes only; and how many nodes are named.
 _COMPLETE, _ROWS, _NAMED = 100, 20, 5
@@ -75,7 +75,7 @@ def _features(plan: Plan) -> frozenset[str] | None:
     from emu.kernel_parts import read_kernel
     from emu.netlink.features import find_features, names_in, unsupported
     from emu.netlink.queueing import needs_of
-    from emu.sandbox import create_sandbox
+    from emu.sandboxes.sandbox import create_sandbox
 
     if not (needs := needs_of(plan)):
         return None

@@ -55,7 +55,7 @@ def sh(line: tuple[str, ...]) -> int:
     """
     import subprocess
 
-    from emu.terminal import shell_status
+    from emu.processes.terminal import shell_status
 
     return shell_status(subprocess.run(["sh", "-c", " ".join(line)], check=False).returncode)
 

@@ -23,7 +23,7 @@ def ps(as_json: bool) -> None:
     emu ps
     """
     from emu.memory import read_memory
-    from emu.sandbox import running_sandboxes
+    from emu.sandboxes.sandbox import running_sandboxes
     from emu.tables import print_table
 
     rows: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ def stop(names: tuple[str, ...], every: bool) -> int:
     emu stop --all
     """
     from emu.errors import EmuError, UsageError
-    from emu.sandbox import find_sandbox, running_sandboxes
+    from emu.sandboxes.sandbox import find_sandbox, running_sandboxes
 
     if every == bool(names):
         raise UsageError("stop networks: name them, or say --all; 'emu ps' lists them")

@@ -12,8 +12,8 @@ import emu
 from emu.arguments import LineCommand
 
 if TYPE_CHECKING:
-    from emu.network import Network
     from emu.prompt.session import Session
+    from emu.running.network import Network
 
 #: What each session's lines have assigned.
 _names: weakref.WeakKeyDictionary[Session, _Names] = weakref.WeakKeyDictionary()

@@ -63,7 +63,7 @@ def run(
     from emu.prompt.windows import open_windows, prepare_windows
 
     if schedule is not None:
-        from emu.schedule_files import events_in
+        from emu.reading.schedule_files import events_in
         from emu.schedules import with_events
 
         with_events(graph, events_in(schedule))

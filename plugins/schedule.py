@@ -11,9 +11,9 @@ import click
 import emu
 
 if TYPE_CHECKING:
-    from emu.network import Network
     from emu.playing import Playing
     from emu.prompt.session import Session
+    from emu.running.network import Network
 
 
 @click.command("schedule")
@@ -44,7 +44,7 @@ def schedule_of_network(name: str, file: Path | None, cancel: bool) -> None:
     emu schedule two_segment
     emu schedule two_segment events.yaml
     """
-    from emu.network import Network
+    from emu.running.network import Network
 
     with Network.attach(name) as network:
         act(network, file, cancel)
@@ -53,7 +53,7 @@ def schedule_of_network(name: str, file: Path | None, cancel: bool) -> None:
 def act(network: Network, file: Path | None, cancel: bool) -> None:
     """Begin, cancel or show schedules."""
     from emu.playing import play
-    from emu.schedule_files import events_in
+    from emu.reading.schedule_files import events_in
 
     if file is not None:
         found = play(network, events_in(file), file.name)

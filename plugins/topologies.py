@@ -24,7 +24,7 @@ def topologies(word: str | None) -> None:
     emu run two_segment --set network1=10.1.0.0/24
     emu topologies --search germany
     """
-    from emu.plugin_manager import default_plugins
+    from emu.hooks.plugin_manager import default_plugins
     from emu.tables import print_table
 
     plugins = default_plugins()
@@ -42,7 +42,7 @@ def topologies(word: str | None) -> None:
 
 
 def _parameters(function: Callable[..., Any]) -> str:
-    from emu.sources import parameters_of
+    from emu.reading.sources import parameters_of
 
     return " ".join(
         name if parameter.default is parameter.empty else f"{name}={parameter.default}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emu.hookspecs import hookimpl
+from emu.hooks.hookspecs import hookimpl
 
 
 @hookimpl

@@ -20,9 +20,9 @@ def emu_load_graph(source: str) -> nx.Graph | None:
     if path.suffix.lower() not in _SUFFIXES:
         return None
     from emu.errors import one_line
-    from emu.files import content_of
-    from emu.yaml_form import graph_of
-    from emu.yaml_tree import yaml_tree
+    from emu.graph.yaml_form import graph_of
+    from emu.graph.yaml_tree import yaml_tree
+    from emu.reading.files import content_of
 
     file = one_line(source)
     return graph_of(yaml_tree(content_of(path, _SUFFIXES), file), file)

@@ -18,7 +18,7 @@ import click
 
 import emu
 from emu.plugins.topohub_maps import emu_search_graphs
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 REAL = ("topohub:topozoo/", "topohub:sndlib/")
 #: A lost ARP request is repeated after a second, and later on a busy machine.

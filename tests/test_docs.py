@@ -20,11 +20,11 @@ import networkx as nx
 import pytest
 
 import emu
-from emu import hookspecs
-from emu.attributes import KNOWN
 from emu.cli import cli
+from emu.graph.attributes import KNOWN
+from emu.hooks import hookspecs
+from emu.hooks.plugin_manager import default_plugins
 from emu.netlink.features import FEATURES, find_features
-from emu.plugin_manager import default_plugins
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

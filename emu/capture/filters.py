@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..connection import Sandbox
 from ..errors import EmuError, UsageError, one_line
-from ..process import Process
+from ..processes.process import Process
+from ..sandboxes.connection import Sandbox
 
 _SCRIPT = Path(__file__).with_name("compile.py")
 #: How long compiling may take, in seconds.

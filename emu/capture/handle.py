@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..commands import bare_python
-from ..connection import Sandbox, readable
 from ..errors import EmuError, UsageError
-from ..plan import Plan
+from ..planning.plan import Plan
+from ..sandboxes.connection import Sandbox, readable
 from . import pcapng
 from .filters import compile_filter
 from .opening import Header, open_file, open_points, size_of_rings, write_header

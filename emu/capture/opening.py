@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..attributes import Kind
-from ..connection import Sandbox
 from ..errors import EmuError, KernelError, UsageError
+from ..graph.attributes import Kind
 from ..netlink.operations import BRIDGE
-from ..plan import InterfacePlan, NodePlan, Plan
+from ..planning.plan import InterfacePlan, NodePlan, Plan
+from ..sandboxes.connection import Sandbox
 from . import pcapng, ring
 from .points import Point
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import UsageError, shown, suggestion
-from ..plan import NodePlan, Plan
+from ..planning.plan import NodePlan, Plan
 
 #: Stands for every node.
 EVERYTHING = "*"

@@ -14,7 +14,7 @@ import click
 
 from .. import __version__
 from ..errors import EmuError
-from ..plugin_manager import default_plugins
+from ..hooks.plugin_manager import default_plugins
 from .leaving import leaving_on_signals
 
 

@@ -16,6 +16,9 @@ from .namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, become_node, se
 FORWARDED = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
+#: What tells a supervisor to give its program the terminal.
+FRONT = signal.SIGRTMIN
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class View:
@@ -165,17 +168,19 @@ def execute(argv: list[bytes], env: dict[bytes, bytes]) -> None:
 
 
 def supervise(program: Program, error_write: int) -> None:
-    """Lead a terminal session and run the program as its foreground job.
+    """Lead a terminal session and run the program as its foreground job, as a shell does.
 
     The kernel discards a terminal's stop signal for an orphaned process group, so the program needs
-    a living parent in its session. This process stops itself when the program stops and wakes it
-    when it is continued: its own status is the program's.
+    a living parent in its session. This process stops itself when the program stops, and takes the terminal
+    back; it wakes the program when it is continued, in the background unless `FRONT` came first. Its own
+    status is the program's.
     """
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
     def job() -> None:
         try:
+            call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)  # what ends this process ends the program
             os.setpgid(0, 0)
             os.tcsetpgrp(0, os.getpid())
             signal.signal(signal.SIGTTOU, signal.SIG_DFL)
@@ -183,17 +188,22 @@ def supervise(program: Program, error_write: int) -> None:
         except OSError as error:
             os.write(error_write, f"{error.errno} ".encode())
 
+    def to_front(*_: object) -> None:
+        os.tcsetpgrp(0, pid)
+        os.killpg(pid, signal.SIGWINCH)  # the size may have changed while the terminal was ours
+
     pid = fork_and(job)
     for number in FORWARDED:
         signal.signal(number, lambda received, _: os.killpg(pid, received))
+    signal.signal(FRONT, to_front)
     # Nothing of the keeper may stay open here, or its clients would never see their connections end.
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     while True:
         _, status = os.waitpid(pid, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
             exit_like(status)
+        os.tcsetpgrp(0, os.getpgrp())
         os.kill(os.getpid(), signal.SIGSTOP)
-        os.tcsetpgrp(0, pid)
         os.killpg(pid, signal.SIGCONT)
 
 

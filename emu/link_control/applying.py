@@ -25,9 +25,9 @@ from ..netlink.queueing import (
 from ..shaping.possible import plain_loss, possible
 
 if TYPE_CHECKING:
-    from ..connection import Sandbox
     from ..netlink.operations import Request
-    from ..plan import End, InterfacePlan, Plan
+    from ..planning.plan import End, InterfacePlan, Plan
+    from ..sandboxes.connection import Sandbox
     from ..shaping import Shaping
     from ..sharing import Shared
 

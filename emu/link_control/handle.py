@@ -11,7 +11,7 @@ from .applying import change_shapings, tidy
 from .states import set_down, set_up
 
 if TYPE_CHECKING:
-    from ..plan import End, Plan
+    from ..planning.plan import End, Plan
     from ..shaping import Shaping
     from ..sharing import Shared
 

@@ -15,7 +15,7 @@ from .applying import Moment
 
 if TYPE_CHECKING:
     from ..netlink.operations import Request
-    from ..plan import End, InterfacePlan, NodePlan
+    from ..planning.plan import End, InterfacePlan, NodePlan
     from ..sharing import Shared
 
 

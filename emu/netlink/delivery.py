@@ -13,7 +13,7 @@ from ..errors import KernelError
 from .operations import BATCH, Request
 
 if TYPE_CHECKING:
-    from ..connection import Sandbox
+    from ..sandboxes.connection import Sandbox
 
 #: Messages are sent in pieces of about this many bytes: the keeper stays responsive, and the next piece
 #: is encoded while the kernel works on the one before.

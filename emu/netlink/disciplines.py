@@ -86,7 +86,7 @@ class Netem:
             words.append(show_time(one.jitter))
             words += [show_chance(one.delay_correlation)] if one.delay_correlation else []
         if one.jitter and one.distribution and one.distribution.name != "uniform":
-            words += ["distribution", one.distribution.name]
+            words += ["distribution", one.distribution.title]
         words += _loss_words(one.loss) if one.loss else []
         for name, chance in (
             ("duplicate", one.duplicate),
@@ -273,7 +273,7 @@ def _loss_words(loss: Loss) -> list[str]:
 def _slot_words(slot: Slot) -> list[str]:
     words = ["slot", show_time(slot.least), show_time(slot.most)]
     if slot.distribution:
-        words[1:1] = ["distribution", slot.distribution.name]
+        words[1:1] = ["distribution", slot.distribution.title]
     words += ["packets", str(slot.packets)] if slot.packets else []
     return words + (["bytes", str(slot.size)] if slot.size else [])
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..addressing import InterfaceAddress
+from ..planning.addressing import InterfaceAddress
 from .answers import DONE, ERROR
 from .messages import DUMP, GETADDR, GETLINK, GETROUTE, HEADER, MAIN_TABLE, REQUEST, UNICAST, UNREACHABLE
 

@@ -40,7 +40,7 @@ from .messages import (
 from .seeds import keeps_seeds
 
 if TYPE_CHECKING:
-    from ..connection import Sandbox
+    from ..sandboxes.connection import Sandbox
 
 # include/uapi/linux/{rtnetlink,pkt_sched,pkt_cls,if_link}.h
 _LOOPBACK, _INGRESS, _INGRESS_HANDLE = 1, 0xFFFFFFF1, 0xFFFF0000

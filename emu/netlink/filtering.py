@@ -21,7 +21,7 @@ from .messages import ACK, APPEND, CREATE, DUMP, NESTED, REQUEST, attribute, mes
 from .operations import Request
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
 #: The netlink protocol that these messages are for, include/uapi/linux/netlink.h.
 NETLINK_NETFILTER = 12

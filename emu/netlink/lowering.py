@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 
-from ..attributes import Kind
-from ..plan import NodePlan, Plan
-from ..routes import RouteTable
+from ..graph.attributes import Kind
+from ..planning.plan import NodePlan, Plan
+from ..planning.routes import RouteTable
 from .operations import (
     BATCH,
     BRIDGE,

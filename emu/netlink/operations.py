@@ -9,8 +9,8 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..addressing import InterfaceAddress
-from ..routes import ADDRESS_SIZE, RouteGroup
+from ..planning.addressing import InterfaceAddress
+from ..planning.routes import ADDRESS_SIZE, RouteGroup
 from .messages import (
     ACK,
     ADDRESS,

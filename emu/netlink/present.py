@@ -1,7 +1,7 @@
 """What the kernel has, as quickly as it can be read: the tables of thousands of nodes.
 
 `dumps` reads the same for people, with all there is to know; here an address is bytes and an interface a
-number, as in `emu.routes`. The formats are those of rtnetlink(7) and include/uapi/linux/rtnetlink.h.
+number, as in `emu.planning.routes`. The formats are those of rtnetlink(7) and include/uapi/linux/rtnetlink.h.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..routes import ADDRESS_SIZE
+from ..planning.routes import ADDRESS_SIZE
 from .answers import attributes_in, messages_in
 from .delivery import Batch, exchange
 from .messages import (
@@ -38,7 +38,7 @@ from .messages import (
 )
 
 if TYPE_CHECKING:
-    from ..connection import Sandbox
+    from ..sandboxes.connection import Sandbox
     from .delivery import Refusal
 
 # include/uapi/linux/{rtnetlink,if_link,if}.h

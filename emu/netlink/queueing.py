@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ..plan import NodePlan, Plan
+from ..planning.plan import NodePlan, Plan
 from ..shaping import Shaping, needs
 from ..shaping.model import DEFAULT_MTU, limit_in
 from ..shaping.possible import STEEPEST, keepers, possible, rate_by_netem

@@ -19,7 +19,7 @@ from .delivery import Batch, exchange
 from .messages import ACK, GETLINK, LINK, REQUEST, link_query, message
 
 if TYPE_CHECKING:
-    from ..connection import Sandbox
+    from ..sandboxes.connection import Sandbox
 
 # include/uapi/linux/{if_link,if}.h
 _IFLA_OPERSTATE, _IF_OPER_UP = 16, 6

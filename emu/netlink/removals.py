@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..addressing import InterfaceAddress
-from ..routes import Route, packed_prefix
+from ..planning.addressing import InterfaceAddress
+from ..planning.routes import Route, packed_prefix
 from .messages import (
     BY_BOOT,
     CREATE,

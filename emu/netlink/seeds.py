@@ -25,7 +25,7 @@ from .messages import (
 )
 
 if TYPE_CHECKING:
-    from ..connection import Sandbox
+    from ..sandboxes.connection import Sandbox
 
 # include/uapi/linux/{rtnetlink,pkt_sched}.h
 _LOOPBACK, _TCA_KIND, _TCA_OPTIONS, _TCA_NETEM_PRNG_SEED = 1, 1, 2, 14

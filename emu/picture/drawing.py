@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..attributes import Kind
+from ..graph.attributes import Kind
 from .fonts import Ruler, quietly
 from .notes import LINE, SMALL
 from .parts import Box, Shape, Words
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
 #: Edge and fill by kind: colours that the colour-blind tell apart, from M. Okabe and K. Ito, "Color
 #: Universal Design", 2008; the fill is the edge's colour on white.
@@ -149,12 +149,8 @@ class _Pen:
         self.text(key.text, x, y, _KEY, align="left", va="center_baseline")
 
     def _words(self, words: Words) -> None:
-        from matplotlib.patheffects import withStroke
-
-        box = words.box
-        style: dict[str, Any] = {"path_effects": [withStroke(linewidth=2.2, foreground="white")]}
-        if words.on_line:
-            style = {"bbox": {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}}
+        box, pad = words.box, 0.15 if words.on_line else 0.0
+        style = {"bbox": {"boxstyle": f"square,pad={pad}", "facecolor": "white", "edgecolor": "none"}}
         self.text(
             words.text, box.x, box.y, SMALL, rotation=math.degrees(box.angle), rotation_mode="anchor",
             linespacing=1.1, multialignment="center", zorder=2, **style,

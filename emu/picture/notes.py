@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..shaping.text import attributes_of
 from .parts import Box, Curve, Shape, Words
 from .placement import Room
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..plan import InterfacePlan, Plan
+    from ..planning.plan import InterfacePlan, Plan
     from .fonts import Ruler
 
 #: The font size, and from one line of text to the next in font sizes.
@@ -23,6 +25,7 @@ SMALL, LINE = 7.0, 1.25
 #: Between a text and what is next to it, and between a link's line and the texts beside it.
 GAP, _ABOVE = 5.0, 1.5
 _CANDIDATES = 24  # places that are tried for a text
+_WIDEST = 26  # letters of a line about what a link does
 _CROSSED = 30.0  # how many points further away a place may be that no other link crosses
 
 
@@ -47,7 +50,10 @@ class Note:
 
 
 def notes_of(plan: Plan, ruler: Ruler) -> list[Note]:
-    """Return an interface's name and addresses for each link's ends, and a prefix for its middle."""
+    """Return an interface's name and addresses for each link's ends, and a prefix for its middle.
+
+    What the link costs and does stands in the middle, or where the directions differ at the end that it leaves.
+    """
     prefixes = {
         end: segment.prefixes
         for segment in plan.segments if not segment.switches for end in segment.interfaces
@@ -55,12 +61,13 @@ def notes_of(plan: Plan, ruler: Ruler) -> list[Note]:
     notes = []
     for link, plan_link in enumerate(plan.links):
         ends = [plan.interfaces[end] for end in plan_link.ends]
-        even = ends[0].weight == ends[1].weight
+        leaving = [_leaving(end) for end in ends]
+        even = leaving[0] == leaving[1]
         for number, end in enumerate(ends):
-            below = [str(address.ip) for address in end.addresses] + ([] if even else [_weight(end)])
+            below = [str(address.ip) for address in end.addresses] + ([] if even else leaving[number])
             notes.append(_note(ruler, link, number, end.name, below))
         middle = [str(prefix) for prefix in prefixes.get(plan_link.ends[0], ())]
-        middle += [_weight(ends[0])] if even and ends[0].weight != 1 else []
+        middle += leaving[0] if even else []
         if middle:
             notes.append(_note(ruler, link, -1, "\n".join(middle), []))
     return notes
@@ -71,8 +78,12 @@ def _note(ruler: Ruler, link: int, end: int, above: str, below: Sequence[str]) -
     return Note(link, end, above, "\n".join(below), width)
 
 
-def _weight(interface: InterfacePlan) -> str:
-    return f"weight {interface.weight:g}"
+def _leaving(interface: InterfacePlan) -> list[str]:
+    """Return what a link costs what leaves an interface, and does to it, in short lines."""
+    parts = [f"weight {interface.weight:g}"] if interface.weight != 1 else []
+    shaping = attributes_of(interface.shaping) if interface.shaping is not None else {}
+    parts += [f"{name} {text if len(text) <= _WIDEST else '…'}" for name, text in shaping.items()]
+    return textwrap.wrap(", ".join(parts), _WIDEST)
 
 
 class Placing:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..attributes import Kind
+from ..graph.attributes import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..attributes import Kind
+from ..graph.attributes import Kind
 from .layout import layout
 from .notes import GAP, LINE, SMALL, Note, Placing, notes_of
 from .parts import Box, Curve, Shape, Words
@@ -25,7 +25,7 @@ from .placement import Room, pushed_apart
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..plan import NodePlan, Plan
+    from ..planning.plan import NodePlan, Plan
     from .fonts import Ruler
 
 #: Interfaces and prefixes are written for up to so many nodes and links, and node labels for so many nodes.

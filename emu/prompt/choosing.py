@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Iterable
 
 from ..errors import UsageError, suggestion
-from ..network import Network
+from ..running.network import Network
 
 
 def is_pattern(word: str) -> bool:

@@ -129,7 +129,7 @@ class LineCompleter(Completer):
             yield from self._files(word)
 
     def _values(self, attribute: str, text: str) -> list[str]:
-        from ..attributes import Kind
+        from ..graph.attributes import Kind
         from ..shaping.profiles import PROFILES
 
         if attribute == "from":
@@ -174,7 +174,7 @@ def _argument_at(command: click.Command, position: int) -> click.Argument | None
 
 def _attributes(command: click.Command, word: str) -> Iterator[Completion]:
     """Yield attributes of links, or of nodes where the command is called so."""
-    from ..attributes import KNOWN
+    from ..graph.attributes import KNOWN
 
     for one in Words(KNOWN.get(str(command.name), KNOWN["link"])).beginning(word):
         yield Completion(f"{one}=", start_position=-len(word))

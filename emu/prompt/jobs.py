@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from ..commands import nearest_program, shell_words
 from ..errors import UsageError
-from ..terminal import SPOKEN, TerminalJob, forwarded_signals, has_terminal, shell_status
+from ..processes.terminal import SPOKEN, TerminalJob, forwarded_signals, has_terminal, shell_status
 
 if TYPE_CHECKING:
-    from ..jobs import Job, JobFacts
-    from ..network import Network
-    from ..node import Node
-    from ..process import Process
+    from ..processes.jobs import Job, JobFacts
+    from ..processes.process import Process
+    from ..running.network import Network
+    from ..running.node import Node
     from .watcher import Watcher
 
 #: What a shell answers when there is no such program.

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..network import Network
-from ..terminal import has_terminal
+from ..processes.terminal import has_terminal
+from ..running.network import Network
 from .session import Leave, Session, print_error
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
 
 def converse(

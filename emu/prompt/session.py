@@ -15,13 +15,13 @@ import click
 
 from ..arguments import LineCommand
 from ..errors import EmuError, NotRunning, UsageError, shown, suggestion
-from ..network import Network
-from ..node import Node
+from ..running.network import Network
+from ..running.node import Node
 from .choosing import is_pattern, names_matching
 from .jobs import NOT_FOUND, Jobs
 
 if TYPE_CHECKING:
-    from ..plugin_manager import PluginManager
+    from ..hooks.plugin_manager import PluginManager
 
 
 class Leave(Exception):

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from ..commands import shell_words
-from ..node import Node
-from ..terminal import shell_status
+from ..processes.terminal import shell_status
+from ..running.node import Node
 
 #: How many programs run at once.
 _AT_ONCE = 64

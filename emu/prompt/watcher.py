@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from ..connection import Sandbox
-from ..daemons import TAIL
 from ..errors import EmuError
-from ..jobs import Job, JobFacts, read_jobs
-from ..watching import Watch
+from ..processes.daemons import TAIL
+from ..processes.jobs import Job, JobFacts, read_jobs
+from ..processes.watching import Watch
+from ..sandboxes.connection import Sandbox
 
 #: How long to wait at the end for what jobs have printed already, in seconds.
 _LAST = 1.0

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import EmuError, UsageError
-from ..terminal import has_terminal
+from ..processes.terminal import has_terminal
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
 #: A window for each of more nodes would be of no use.
 _MOST = 50

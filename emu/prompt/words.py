@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..commands import environment
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..planning.plan import Plan
     from .session import Session
 
 

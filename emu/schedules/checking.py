@@ -12,7 +12,7 @@ from .model import End, Event
 from .steps import values_at
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..planning.plan import Plan
     from ..shaping import Shaping
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import shown, suggestion
 from .model import Chance, Distribution, Limit, Loss, Reorder, Slot
 from .queues import parse_queue
-from .tables import QUANTILES, read_samples, table_from
+from .tables import QUANTILES, parse_sample, read_samples, table_from, thinned
 from .units import (
     PACKETS,
     SIZES,
@@ -20,6 +20,7 @@ from .units import (
     parse_size,
     parse_time,
     quantity,
+    show_time,
 )
 
 #: The chances of each loss model, in tc's order; for those that are not given the last are 1-h = 100 % and
@@ -45,25 +46,30 @@ def parse_delay_correlation(value: Any) -> float:
 
 
 def parse_distribution(value: Any) -> Distribution | tuple[float, float, Distribution]:
-    """Return how the jitter is distributed: a name, or the path of a file with samples of the delay.
+    """Return how the jitter is distributed: a name, or samples of the delay, in a file or one by one.
 
     Names are uniform, normal, pareto and paretonormal. A file (with a `/` in its path) holds times such as
-    `12.5ms`, or numbers of ms; where `delay` or `jitter` are not given they are the samples' mean and
-    standard deviation. From Python, a list of times or of numbers of ms does too.
+    `12.5ms`, or numbers of ms. Samples are a text or a list of such times, `"10ms 12ms 19ms"`. Where `delay`
+    or `jitter` are not given they are the samples' mean and standard deviation.
     """
-    if isinstance(value, str) and "/" not in value:
+    if isinstance(value, str) and "/" not in value and len(words := value.split()) < 2:
         name = value.strip().lower()
         if name not in QUANTILES:
             known = f"; known are {', '.join(QUANTILES)}, and files by a path with a '/'"
             raise ValueError(f"distribution {shown(value)} is unknown{suggestion(name, QUANTILES) or known}")
         return Distribution(name)
+    if isinstance(value, str) and "/" in value:
+        path = Path(value.strip()).absolute()
+        return _of_samples(str(path), read_samples(path))
     if isinstance(value, str):
-        samples, name = read_samples(Path(value)), Path(value).name
-    elif isinstance(value, list | tuple):
-        samples = [float(quantity(one, "sample", {**TIMES, "": 10**6}, "ms")) for one in value]
-        name = "samples"
-    else:
+        value = words
+    elif not isinstance(value, list | tuple):
         raise ValueError(f"distribution {shown(value)} is neither a name nor a path nor a list of delays")
+    samples = thinned(parse_sample(one) for one in value)
+    return _of_samples(" ".join(map(show_time, samples)), samples)
+
+
+def _of_samples(name: str, samples: Sequence[float]) -> tuple[float, float, Distribution]:
     mean, spread, table = table_from(samples)
     return mean, spread, Distribution(name, table)
 

@@ -48,13 +48,21 @@ class Reorder:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How jitter is distributed: a name, and for a table of the user's own its numbers.
+    """How jitter is distributed: a name, and for samples of the user's own what they come to as a table.
 
-    The table holds deviations in units of 1/8192 of the jitter, ascending.
+    Then `name` is the path of their file, or the samples themselves. The table holds deviations in units of
+    1/8192 of the jitter, ascending.
     """
 
     name: str
     table: tuple[int, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What to call it in a word, as tc wants one."""
+        if not self.table:
+            return self.name
+        return self.name.rpartition("/")[2].partition(".")[0] if "/" in self.name else "samples"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import NormalDist, fmean, pstdev
+from typing import Any
 
 from .units import TIMES, quantity
 
@@ -73,6 +74,19 @@ def table_from(samples: Iterable[float]) -> tuple[float, float, tuple[int, ...]]
     return mean, spread, tuple(_clipped((_quantile(ordered, step) - mean) / spread) for step in steps)
 
 
+def parse_sample(value: Any) -> float:
+    """Return a sample of a delay in ns: a time with a unit, or a number of ms."""
+    return float(quantity(value, "sample", {**TIMES, "": 10**6}, "ms"))
+
+
+def thinned(samples: Iterable[float]) -> list[int]:
+    """Return samples in order and in whole ns; of many, quantiles that have the same table."""
+    ordered = sorted(samples)
+    if len(ordered) > SIZE:
+        ordered = [_quantile(ordered, (step + 0.5) / SIZE) for step in range(SIZE)]
+    return [round(one) for one in ordered]
+
+
 def read_samples(path: Path) -> list[float]:
     """Return the delays that a file of text holds, in ns: times with units, or numbers of ms.
 
@@ -92,7 +106,7 @@ def read_samples(path: Path) -> list[float]:
         for word in re.split(r"[\s,;]+", line.partition("#")[0].strip()):
             if word:
                 try:
-                    found.append(float(quantity(word, "sample", {**TIMES, "": 10**6}, "ms")))
+                    found.append(parse_sample(word))
                 except ValueError as error:
                     raise ValueError(f"{path}:{number}: {error}") from None
     return found

@@ -15,10 +15,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
 
 
 def attributes_of(shaping: Shaping) -> dict[str, str]:
-    """Return the attributes that give this shaping, as texts; none where there is nothing to say.
-
-    A distribution of samples has no text but its name, which is then not one that can be read back.
-    """
+    """Return the attributes that give this shaping, as texts; none where there is nothing to say."""
     shown: dict[str, Callable[[Any], str]] = {
         "rate": show_rate, "delay": show_time, "jitter": show_time, "delay_correlation": show_chance,
         "distribution": lambda one: one.name, "loss": _loss, "duplicate": _chance, "reorder": _reorder,
@@ -37,7 +34,10 @@ def describe(shaping: Shaping) -> str:
     >>> describe(Shaping(rate=10_000_000, delay=50_000_000))
     'rate 10mbit, delay 50ms, limit 83p (by default)'
     """
-    parts = [f"{name} {text}" for name, text in attributes_of(shaping).items()]
+    found = attributes_of(shaping)
+    if shaping.distribution and shaping.distribution.title == "samples":
+        found["distribution"] = f"of {len(found['distribution'].split())} samples"
+    parts = [f"{name} {text}" for name, text in found.items()]
     if shaping.rate is not None and shaping.limit is None:
         parts.append(f"limit {show_limit(default_limit(shaping))} (by default)")
     return ", ".join(parts)

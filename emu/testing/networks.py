@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from ..errors import EmuError, PrivilegeError, UsageError, shown, suggestion
-from ..network import Network
+from ..running.network import Network
 from .packets import Follow
 
 if TYPE_CHECKING:
@@ -22,17 +22,17 @@ _SCOPES: dict[str, type[pytest.Collector]] = {
     "package": pytest.Package,
     "session": pytest.Session,
 }
-#: The networks of a node of pytest's tree by what was asked for, and all that a test has used.
-_Cache = dict[Any, Network]
-_CACHE = pytest.StashKey[_Cache]()
-USED = pytest.StashKey[list[Network]]()
+#: The shared networks of a node of pytest's tree, by what was asked for.
+_SHARED = pytest.StashKey[dict[Any, Network]]()
+#: The networks that tests below a node of the tree use, with the fixture that has them: "" for none.
+_USED = pytest.StashKey[list[tuple[str, Network]]]()
 
 
-class Factory(Protocol):
+class NetworkFactory(Protocol):
     """What the fixture `emu_network` is."""
 
-    def __call__(self, source: Any, scope: str = "function", **parameters: Any) -> Network:
-        """Return a running network; the arguments are those of the marker."""
+    def __call__(self, source: Any, scope: str = "", **parameters: Any) -> Network:
+        """Return a running network; the arguments are those of the marker `emu`."""
 
 
 def marked_network(item: pytest.Item) -> Network:
@@ -44,28 +44,61 @@ def marked_network(item: pytest.Item) -> Network:
             pytrace=False,
         )
     parameters = dict(marker.kwargs)
-    return network_for(item, marker.args[0], parameters.pop("scope", "function"), parameters)
+    return network_for(item, marker.args[0], parameters.pop("scope", ""), parameters)
 
 
-def network_for(item: pytest.Item, source: Any, scope: str, parameters: dict[str, Any]) -> Network:
+def network_for(
+    item: pytest.Item,
+    source: Any,
+    scope: str,
+    parameters: dict[str, Any],
+    asking: pytest.FixtureRequest | None = None,
+) -> Network:
     """Return the network that a test asks for: its own, or one of its scope that others asked for alike.
 
     The test is skipped, or fails where that is wanted, on a machine that cannot have it.
+
+    Args:
+        item: the test.
+        source: what the network is made of.
+        scope: how long it is kept, and shared; else it ends with the test, or with the fixture.
+        parameters: of the topology, and the network's `families`.
+        asking: the fixture that asks for it.
     """
-    owner = _owner(item, scope)
-    cache = owner.stash.setdefault(_CACHE, {})
-    key = (_key(source), tuple(sorted((name, repr(value)) for name, value in parameters.items())))
-    net = cache.get(key) if scope != "function" else None
-    if net is not None and not net.is_running:  # a test has ended it
-        net = None
-    if net is None:
+    if scope in {"", "function"}:
         net = _start(item, source, parameters)
-        cache[key if scope != "function" else object()] = net
-        owner.addfinalizer(lambda: _end(item.config, net))
-    used = item.stash.setdefault(USED, [])
-    if net not in used:
-        used.append(net)
+        (asking or item).addfinalizer(lambda: _end(item.config, net))
+    else:
+        net = _shared(item, source, scope, parameters)
+    if asking is None or asking.scope == "function":
+        _use(item, "", net)
+    else:
+        _use(asking.node, asking.fixturename or "", net)
     return net
+
+
+def _shared(item: pytest.Item, source: Any, scope: str, parameters: dict[str, Any]) -> Network:
+    owner = _owner(item, scope)
+    shared = owner.stash.setdefault(_SHARED, {})
+    key = source, tuple(sorted((name, repr(value)) for name, value in parameters.items()))
+    if key not in shared or not shared[key].is_running:  # a test may have ended it
+        net = shared[key] = _start(item, source, parameters)
+        owner.addfinalizer(lambda: _end(item.config, net))
+    return shared[key]
+
+
+def _use(node: Any, fixture: str, net: Network) -> None:
+    used = node.stash.setdefault(_USED, [])
+    if (fixture, net) not in used:
+        used.append((fixture, net))
+
+
+def networks_of(item: pytest.Item) -> list[Network]:
+    """Return the networks that a test has used, by itself or through fixtures."""
+    names = {"", *getattr(item, "fixturenames", ())}
+    used = [one for node in item.listchain() for one in node.stash.get(_USED, [])]
+    running = [net for fixture, net in used if fixture in names and (not fixture or net.is_running)]
+    return list(dict.fromkeys(running))
 
 
 def follow_of(config: pytest.Config) -> Follow:
@@ -75,9 +108,7 @@ def follow_of(config: pytest.Config) -> Follow:
     return config._emu_follow  # type: ignore[attr-defined,no-any-return]
 
 
-def _owner(item: pytest.Item, scope: str) -> pytest.Item | pytest.Collector:
-    if scope == "function":
-        return item
+def _owner(item: pytest.Item, scope: str) -> pytest.Collector:
     if scope not in _SCOPES:
         hint = suggestion(scope, _SCOPES) or f"; there are function, {', '.join(_SCOPES)}"
         pytest.fail(f"a network of scope {shown(scope)}: no such scope{hint}", pytrace=False)
@@ -85,15 +116,14 @@ def _owner(item: pytest.Item, scope: str) -> pytest.Item | pytest.Collector:
     return item.getparent(_SCOPES[scope]) or item.getparent(pytest.Module) or item.session
 
 
-def _key(source: Any) -> Any:
-    return source if isinstance(source, str) else id(source)
-
-
 def _start(item: pytest.Item, source: Any, parameters: dict[str, Any]) -> Network:
+    parameters = dict(parameters)
+    families = parameters.pop("families", None)
     required = item.config.getoption("--emu-required") or item.config.getini("emu_required")
     failed = pytest.fail.Exception
     try:
-        net = Network(_graph(source, parameters, item.path.parent))
+        graph = _graph(source, parameters, item.path.parent)
+        net = Network(graph, families=(families,) if isinstance(families, int) else families)
         net.start()
     except PrivilegeError as error:
         kind = failed if required else pytest.skip.Exception
@@ -111,8 +141,8 @@ def _end(config: pytest.Config, net: Network) -> None:
 
 def _graph(source: Any, parameters: dict[str, Any], folder: Path) -> nx.Graph:
     """Return the graph that was asked for; files are looked for beside the test's, too."""
-    from ..plugin_manager import default_plugins
-    from ..sources import graph_from
+    from ..hooks.plugin_manager import default_plugins
+    from ..reading.sources import graph_from
 
     plugins = default_plugins()
     if isinstance(source, str | Path):
@@ -132,7 +162,7 @@ def _graph(source: Any, parameters: dict[str, Any], folder: Path) -> nx.Graph:
 
 def _called(function: Callable[..., Any], name: str, parameters: dict[str, Any]) -> nx.Graph:
     """Call a topology's function and give its graph a name."""
-    from ..settings import parameters_of
+    from ..reading.settings import parameters_of
 
     known = parameters_of(function)
     for key in parameters:

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ..volley import arrival_time
+from ..reaching.volley import arrival_time
 
 if TYPE_CHECKING:
     from ..capture.packet import Packet
-    from ..network import Network
+    from ..running.network import Network
 
 _ETH_P_ALL = 0x0003  # include/uapi/linux/if_ether.h
 _SO_TIMESTAMPNS = 35  # include/uapi/asm-generic/socket.h

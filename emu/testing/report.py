@@ -3,54 +3,87 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import EmuError
-from .networks import USED, follow_of
+from ..commands import CommandNotFound
+from ..errors import EmuError, UsageError
+from .networks import follow_of, networks_of
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import pytest
 
-    from ..network import Network
-    from ..node import Node
+    from ..running.network import Network
+    from ..running.node import Node
 
 #: How many nodes, lines of a table, and packets are shown.
-_NODES, _LINES, _PACKETS = 8, 40, 60
+_NODES, _LINES, _PACKETS = 6, 24, 30
 #: For how long, in seconds, an answer to a ping is waited for.
 _TIMEOUT = 0.3
+#: Where hosts say which groups they listen to, unasked and for seconds (RFC 3810).
+_LISTENERS = "ff02::16"
+_PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def sections_for(item: pytest.Item, failure: str) -> list[tuple[str, str]]:
+def without_emu(error: BaseException) -> None:
+    """Cut emu's own part off the traceback of an error whose message says all, as of a misspelt node."""
+    if not isinstance(error, EmuError | subprocess.SubprocessError):
+        return
+    last = None
+    entry = error.__traceback__
+    while entry is not None and not _is_emu(entry):
+        last, entry = entry, entry.tb_next
+    if last is not None and entry is not None:
+        last.tb_next = None
+        error.__cause__, error.__suppress_context__ = None, True
+
+
+def _is_emu(entry: TracebackType) -> bool:
+    path = Path(entry.tb_frame.f_code.co_filename)
+    return path.is_relative_to(_PACKAGE) and path.stem != "pytest_plugin"  # whose hooks are around fixtures
+
+
+def sections_for(
+    item: pytest.Item, failure: str, caught: pytest.ExceptionInfo[BaseException] | None
+) -> list[tuple[str, str]]:
     """Return a title and a text for each network that a test used.
 
     Args:
         item: the test.
         failure: what is said of its failure; nodes named there come first.
+        caught: what it failed with; a mistake in what was asked for says nothing of a network.
     """
+    if caught is not None and isinstance(caught.value, UsageError | CommandNotFound):
+        return []
     return [
         (f"emu network {net.plan.name}", "\n".join(_described(item, net, failure)))
-        for net in item.stash.get(USED, [])
+        for net in networks_of(item)
     ]  # fmt: skip
 
 
 def _described(item: pytest.Item, net: Network, failure: str) -> Iterator[str]:
+    """Yield who is not reached, what packets met there, and then what passed."""
     packets = follow_of(item.config).packets(net)  # first: what follows is traffic, too
+    nodes = _involved(net, failure)
+    names = [node.name for node in nodes]
     try:
-        nodes = _involved(net, failure)
-        names = [node.name for node in nodes]
-        if len(nodes) < len(net):
-            yield f"{', '.join(names)}; {len(net) - len(nodes)} more nodes are not shown"
+        counters = list(_counters(net, names))
+        yield from _unreachable(net)
         yield from _table("addresses", ("NODE", "INTERFACE", "STATE", "ADDRESSES"), _interfaces(nodes))
         yield from _table("routes", ("NODE", "DESTINATION", "NEXT HOP", "THROUGH"), _routes(nodes))
-        yield from _table("counters", ("FROM", "TO", "PACKETS", "BYTES", "DROPS"), _counters(net, names))
-        yield from _unreachable(net)
+        yield from _table("counters", ("FROM", "TO", "PACKETS", "BYTES", "DROPS"), counters)
     except (EmuError, OSError) as error:
         yield f"no more can be told: {error}"
     if packets is not None:
-        chosen = [packet for node, packet in packets if node in names]
-        yield f"packets: the first {min(len(chosen), _PACKETS)} of {len(chosen)} that were kept"
+        chosen = [one for node, one in packets if node in names and str(one.destination) != _LISTENERS]
+        yield f"packets: {f'the first {_PACKETS} of ' if len(chosen) > _PACKETS else ''}{len(chosen)}"
         yield from (f"  {packet}" for packet in chosen[:_PACKETS])
+    if len(nodes) < len(net):
+        yield f"only of {', '.join(names)}; nodes that the test names come first"
 
 
 def _involved(net: Network, failure: str) -> list[Node]:
@@ -76,6 +109,8 @@ def _interfaces(nodes: Sequence[Node]) -> Iterator[tuple[str, ...]]:
 def _routes(nodes: Sequence[Node]) -> Iterator[tuple[str, ...]]:
     for node in nodes:
         for route in node.read_routes():
+            if str(route.destination).startswith("fe80:"):  # each interface has that one
+                continue
             for interface, gateway in route.next_hops or [("", "unreachable")]:
                 yield node.name, str(route.destination), str(gateway or "on the link"), interface
 
@@ -94,7 +129,7 @@ def _unreachable(net: Network) -> Iterator[str]:
     yield from (f"  {one.source} → {one.target}: {one.reason}" for one in results.unreachable[:_LINES])
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+def _table(title: str, columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     """Yield a table's lines."""
     lines = [tuple(columns), *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

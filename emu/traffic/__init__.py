@@ -6,16 +6,16 @@ import math
 import shutil
 from typing import TYPE_CHECKING
 
-from ..attributes import Kind
 from ..commands import environment
 from ..errors import EmuError, UsageError
-from ..ping import families_for, first_address
+from ..graph.attributes import Kind
+from ..reaching.ping import families_for, first_address
 from ..shaping.units import parse_rate
 from .results import Request, Stream, Traffic
 
 if TYPE_CHECKING:
-    from ..network import Network
-    from ..node import Node
+    from ..running.network import Network
+    from ..running.node import Node
 
 __all__ = ["Stream", "Traffic", "iperf"]
 

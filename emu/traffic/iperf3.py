@@ -13,8 +13,8 @@ from ..errors import EmuError
 from .results import Request, Stream, Traffic
 
 if TYPE_CHECKING:
-    from ..node import Node
-    from ..process import Process
+    from ..processes.process import Process
+    from ..running.node import Node
 
 _PATIENCE = 15.0
 _CONNECT_TIMEOUT = 10_000  # ms

@@ -14,7 +14,7 @@ from ..errors import EmuError
 from .results import Request, Stream, Traffic
 
 if TYPE_CHECKING:
-    from ..node import Node
+    from ..running.node import Node
 
 _PROGRAM = "import runpy; runpy.run_module('emu.programs.traffic', run_name='__main__')"
 #: How long a connection may take to come about, or the last packets to arrive, in seconds.
@@ -88,7 +88,7 @@ def _measure_udp(request: Request, sender: Node, receiver: Node) -> tuple[tuple[
 
 
 def _address(request: Request, node: Node) -> str:
-    from ..ping import first_address
+    from ..reaching.ping import first_address
 
     return first_address(node._network.plan, node.plan, request.family)
 

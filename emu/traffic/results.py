@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..node import Node
+    from ..running.node import Node
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import emu
 from emu.errors import EmuError
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 from .contenders import HERE, Contender, lacking
 from .tables import Table, median, ratio

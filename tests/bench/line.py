@@ -12,9 +12,9 @@ import emu
 if TYPE_CHECKING:
     import networkx as nx
 
-    from emu.addressing import Addressing
-    from emu.graph import Topology
-    from emu.routes import Route
+    from emu.graph.topology import Topology
+    from emu.planning.addressing import Addressing
+    from emu.planning.routes import Route
 
 
 def line(routers: int, families: tuple[int, ...] = (4,), routes: str = "hosts") -> nx.Graph:
@@ -40,7 +40,7 @@ class HostRoutes:
     @emu.hookimpl
     def emu_compute_routes(self, topology: Topology, addressing: Addressing) -> dict[str, tuple[Route, ...]]:
         """Return the routes; those of a router lead to the left or to the right."""
-        from emu.routes import NextHop, Route
+        from emu.planning.routes import NextHop, Route
 
         own = {node.name: node.interfaces for node in topology.nodes}
         names = [one.name for one in topology.interfaces]
@@ -67,7 +67,7 @@ class HostRoutes:
 
 def main(words: list[str]) -> None:
     """Build, say so, wait for the end of the input, end."""
-    from emu.plugin_manager import PluginManager
+    from emu.hooks.plugin_manager import PluginManager
 
     plugins = PluginManager()  # not those that everybody else in this process has
     plugins.load_package("emu.plugins")

@@ -2,7 +2,7 @@
 
 import networkx as nx
 
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 
 def plain(source: str = "topohub:backbone/world") -> nx.Graph:

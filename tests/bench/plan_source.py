@@ -8,7 +8,7 @@ import sys
 import time
 
 import emu
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 
 def main(source: str, *settings: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import emu
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 from .contenders import build, mininet
 from .tables import Table, median, ratio

@@ -18,7 +18,7 @@ import emu
 from emu.bench.apart import APART
 from emu.bench.line import HostRoutes, line
 from emu.bench.parts import PARTS
-from emu.plugin_manager import PluginManager
+from emu.hooks.plugin_manager import PluginManager
 
 from .helpers import EMU, eventually, outer, surroundings
 

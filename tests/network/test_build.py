@@ -15,11 +15,11 @@ import pytest
 
 import emu
 from emu import Node
-from emu.attributes import Kind
 from emu.errors import KernelError, NotRunning
+from emu.graph.attributes import Kind
 from emu.netlink.operations import BRIDGE
-from emu.plan import NodePlan, Plan
-from emu.routes import NextHop, Route
+from emu.planning.plan import NodePlan, Plan
+from emu.planning.routes import NextHop, Route
 from emu.topologies.two_segment import two_segment
 
 #: How long a spanning tree may take to settle, in seconds.

@@ -14,7 +14,7 @@ import pytest
 import emu
 from emu.errors import KernelError
 from emu.prompt.session import Session
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 from emu.topologies.two_segment import two_segment
 
 from .helpers import fresh_name

@@ -77,9 +77,9 @@ def test_what_needs_no_graph_loads_nothing_of_one(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     heavy = {
-        "emu.attributes",
-        "emu.graph",
-        "emu.network",
+        "emu.graph.attributes",
+        "emu.graph.topology",
+        "emu.running.network",
         "matplotlib",
         "networkx",
         "numpy",

@@ -17,7 +17,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.counters import LinkCounters
+from emu.counting.counters import LinkCounters
 from emu.prompt.session import Session
 
 from .helpers import eventually

@@ -18,9 +18,9 @@ from random import Random
 import pytest
 
 import emu
+from emu.hooks.plugin_manager import default_plugins
 from emu.keeper.wire import HEADER, Receiver, receive_frame, send_frame
-from emu.plan import Plan
-from emu.plugin_manager import default_plugins
+from emu.planning.plan import Plan
 from emu.topologies.two_segment import two_segment
 
 from .helpers import fresh_name, surroundings

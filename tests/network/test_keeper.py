@@ -12,9 +12,9 @@ import pytest
 
 import emu
 from emu.errors import NotRunning
-from emu.plan import Plan
-from emu.plugin_manager import default_plugins
-from emu.sandbox import find_sandbox, running_sandboxes
+from emu.hooks.plugin_manager import default_plugins
+from emu.planning.plan import Plan
+from emu.sandboxes.sandbox import find_sandbox, running_sandboxes
 from emu.topologies.two_segment import two_segment
 
 from .helpers import assert_free, eventually, fresh_name, outer_unchanged, run_emu
@@ -149,7 +149,7 @@ def test_an_interrupt_before_a_network_is_detached(owners: Owners, name: str) ->
     owner = owners.start(
         name,
         """
-        emu.network.Network._know_nodes = lambda self: (say("ready"), time.sleep(100))
+        emu.running.network.Network._know_nodes = lambda self: (say("ready"), time.sleep(100))
         Network().start(detached=True)
         """,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import emu
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 import emu
-from emu.plan import Plan
-from emu.plugin_manager import default_plugins
-from emu.sandbox import running_sandboxes
+from emu.hooks.plugin_manager import default_plugins
+from emu.planning.plan import Plan
+from emu.sandboxes.sandbox import running_sandboxes
 from emu.topologies.two_segment import two_segment
 
 from .helpers import EMU, ROOT, assert_free, fresh_name, outer_unchanged, surroundings
@@ -311,7 +311,7 @@ def test_a_command_that_cannot_leave_in_an_orderly_way(name: str) -> None:
             lock = threading.Lock()
             lock.acquire()
             lock.acquire()
-        emu.network.Network.stop = wait
+        emu.running.network.Network.stop = wait
         emu.cli.main()
         """
     words = ["run", "two_segment", "--name", name, "-c", "HOST1 echo here; sleep 100"]

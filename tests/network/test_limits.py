@@ -15,11 +15,11 @@ import pytest
 
 import emu
 from emu.bench.line import line
-from emu.connection import Sandbox
 from emu.errors import LimitError
 from emu.keeper.wire import Frame
 from emu.limits import _tasks_of
-from emu.plan import Plan
+from emu.planning.plan import Plan
+from emu.sandboxes.connection import Sandbox
 
 from .helpers import EMU, ROOT, assert_free, fresh_name, surroundings
 from .traces import Traces
@@ -29,7 +29,7 @@ STATUS = 71
 #: `emu` as it is when nothing was foreseen, because somebody takes what there is meanwhile.
 BLIND = [
     sys.executable, "-P", "-c",
-    "import emu.cli, emu.network; emu.network.check_limits = lambda plan: None; emu.cli.main()",
+    "import emu.cli, emu.running.network as it; it.check_limits = lambda plan: None; emu.cli.main()",
 ]  # fmt: skip
 
 

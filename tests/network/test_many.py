@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import emu
-from emu.plan import Plan
-from emu.plugin_manager import default_plugins
-from emu.sandbox import running_sandboxes
+from emu.hooks.plugin_manager import default_plugins
+from emu.planning.plan import Plan
+from emu.sandboxes.sandbox import running_sandboxes
 from emu.topologies.two_segment import two_segment
 
 from .helpers import EMU, assert_free, eventually, fresh_name, outer_unchanged, run_emu, surroundings

@@ -15,8 +15,8 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.ping import PingResults
 from emu.prompt.session import Session
+from emu.reaching.ping import PingResults
 from emu.topologies.two_segment import two_segment
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from emu import Network
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
 from emu.prompt.session import Session
 from emu.topologies.two_segment import two_segment
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -21,20 +22,12 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
 
-def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
+def run(
+    pytester: pytest.Pytester, source: str, *options: str, prefix: Sequence[str] = ()
+) -> pytest.RunResult:  # fmt: skip
     pytester.makepyfile(source)
-    words = (
-        sys.executable,
-        "-P",
-        "-m",
-        "pytest",
-        "-p",
-        "emu.pytest_plugin",
-        "-p",
-        "no:cacheprovider",
-        *options,
-    )
-    return pytester.run(*words, timeout=60)
+    words = [sys.executable, "-P", "-m", "pytest", "-p", "emu.pytest_plugin", "-p", "no:cacheprovider"]
+    return pytester.run(*prefix, *words, *options)
 
 
 def test_marker_and_factory_and_what_they_share(pytester: pytest.Pytester) -> None:
@@ -113,21 +106,92 @@ def test_a_failure_shows_the_network(pytester: pytest.Pytester) -> None:
         [
             "E * <HOST1 cannot reach HOST2 (IPv4: ROUTER says Destination Net Unreachable; *",
             "*- emu network two_segment -*",
+            "pingall: 2/6 pairs reachable*",
+            "  HOST1 → HOST2: ROUTER says Destination Net Unreachable",
             "addresses:",
             "  ROUTER  ROUTER-veth1  up * 198.51.100.254/24",
             "routes:",
             "  HOST1   default * 192.0.2.254 * HOST1-veth0",
             "counters:",
             "  HOST1-veth0 * ROUTER-veth0 *",
-            "pingall: 2/6 pairs reachable*",
-            "  HOST1 → HOST2: ROUTER says Destination Net Unreachable",
-            "packets: the first * that were kept",
+            "packets: *",
             "  * ROUTER-veth0 in  icmp 192.0.2.1 > 198.51.100.1, *",
         ]
     )
     done.stdout.fnmatch_lines(["E *Right contains one more item: 'HOST2'", "E *['HOST1', 'ROUTER']*"])
     # Packets of tests before this one are not shown.
     done.stdout.no_fnmatch_line("*icmp 198.51.100.1 > 192.0.2.254*")
+
+
+def test_a_fixture_of_ones_own_keeps_its_network_as_long_as_itself(pytester: pytest.Pytester) -> None:
+    done = run(
+        pytester,
+        """
+        import pytest
+
+        seen = []
+
+        @pytest.fixture(scope="module", params=[4, 6])
+        def lab(emu_network, request):
+            assert not any(net.is_running for net in seen)
+            net = emu_network("two_segment", families=request.param)
+            seen.append(net)
+            yield net
+            assert net.is_running
+
+        def test_first(lab):
+            assert lab["HOST1"].can_reach("HOST2")
+
+        def test_failing(lab):
+            assert not lab["HOST1"].can_reach("HOST2")
+
+        def test_without(emu_network):
+            assert emu_network("two_segment", scope="session").path("HOST1", "ROUTER") == []
+        """,
+        "-q",
+    )
+    done.assert_outcomes(passed=2, failed=3)
+    done.stdout.fnmatch_lines(["*test_failing?4? *", "*- emu network *", "*HOST1-veth0 * 192.0.2.1/24"])
+    done.stdout.fnmatch_lines(["*test_failing?6? *", "*- emu network *", "*HOST1-veth0 * fd00::1/64"])
+    assert str(done.stdout).count("- emu network two_segment -") == 3
+
+
+def test_a_mistake_is_the_tests_line_and_emus_word(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture
+        def far(emu_network):
+            return emu_network("two_segment")["HOTS2"]
+        """
+    )
+    source = """
+        import pytest
+
+        pytestmark = pytest.mark.emu("two_segment", scope="module")
+
+        def test_node(net): net["HOTS1"].can_reach("HOST2")
+
+        def test_target(net): net["HOST1"].can_reach("HOTS2")
+
+        def test_program(net): net["HOST1"].run(["nosuchprogram"])
+
+        def test_status(net): net["HOST1"].run(["false"], check=True)
+
+        def test_fixture(far): pass
+        """
+    done = run(pytester, source, "-q")
+    done.assert_outcomes(failed=4, errors=1)
+    done.stdout.fnmatch_lines(
+        ["E *UsageError: no node 'HOTS1'; did you mean HOST1*", "*", "test_*: UsageError"]
+    )
+    done.stdout.fnmatch_lines(["E *CalledProcessError: *exit status 1*"])
+    done.stdout.no_fnmatch_line("*/emu/*")
+    assert str(done.stdout).count("- emu network") == 1  # of the program that failed
+    run(pytester, source, "--full-trace", "-k", "node").stdout.fnmatch_lines(
+        ["*emu/running/network.py:*: UsageError"]
+    )
 
 
 def test_packets_are_not_kept_where_they_are_not_wanted(pytester: pytest.Pytester) -> None:
@@ -184,31 +248,35 @@ def test_mistakes_are_one_line(pytester: pytest.Pytester) -> None:
     done.stdout.no_fnmatch_line("*During handling*")
 
 
-_REFUSING = """
-import emu, pytest
-from emu.network import Network
+_SOURCE = """
+import pytest
+pytestmark = pytest.mark.emu("two_segment")
 
-def refuse(self):
-    raise emu.PrivilegeError("make a user namespace: Operation not permitted; ask somebody")
+def test_one(net): pass
 
-Network.start = refuse
-
-@pytest.mark.emu("two_segment")
-def test(net): pass
+def test_two(net): pass
 """
+#: As on a machine that allows no network namespaces.
+_NOWHERE = [
+    "unshare", "--user", "--map-root-user", "sh", "-c",
+    'echo 0 > /proc/sys/user/max_net_namespaces; exec "$@"', "sh",
+]  # fmt: skip
+_REFUSED = "no network can be built here: *No space left on device; *user.max_net_namespaces=*"
 
 
-def test_skipped_where_networks_cannot_be_had(pytester: pytest.Pytester) -> None:
-    done = run(pytester, _REFUSING, "-rs")
-    done.assert_outcomes(skipped=1)
-    done.stdout.fnmatch_lines(["*no network can be built here: make a user namespace: *; ask somebody"])
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n1"]], ids=["alone", "workers"])
+def test_skipped_where_networks_cannot_be_had(pytester: pytest.Pytester, workers: list[str]) -> None:
+    done = run(pytester, _SOURCE, *workers, prefix=_NOWHERE)
+    done.assert_outcomes(skipped=2)
+    done.stdout.fnmatch_lines([f"emu: 2 skipped: {_REFUSED}; with --emu-required they fail"])
 
 
 @pytest.mark.parametrize("by", ["--emu-required", "--override-ini=emu_required=true"])
 def test_fails_there_where_that_is_wanted(pytester: pytest.Pytester, by: str) -> None:
-    done = run(pytester, _REFUSING, by)
-    done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["no network can be built here: *"])
+    done = run(pytester, _SOURCE, by, "-q", prefix=_NOWHERE)
+    done.assert_outcomes(errors=2)
+    done.stdout.fnmatch_lines(["*ERROR at setup of test_one*", _REFUSED, "*ERROR at setup of test_two*"])
+    assert len(done.outlines) < 15
 
 
 def test_workers_do_not_disturb_each_other(pytester: pytest.Pytester) -> None:

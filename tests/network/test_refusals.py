@@ -14,8 +14,8 @@ import pytest
 import emu
 from emu.bench.line import line
 from emu.errors import KernelError
-from emu.plan import NodePlan, Plan
-from emu.routes import NextHop, Route, RouteTable
+from emu.planning.plan import NodePlan, Plan
+from emu.planning.routes import NextHop, Route, RouteTable
 
 from .helpers import fresh_name
 from .traces import Traces

@@ -11,7 +11,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.attributes import Kind
+from emu.graph.attributes import Kind
 from emu.prompt.session import Session
 from emu.topologies.leaf_spine import leaf_spine
 

@@ -12,7 +12,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.plan import Plan
+from emu.planning.plan import Plan
 from emu.script import script_for
 from emu.topologies.two_segment import two_segment
 

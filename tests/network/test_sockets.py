@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import emu
-from emu.plan import Plan
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
+from emu.planning.plan import Plan
 from emu.topologies.two_segment import two_segment
 
 from .helpers import eventually, fresh_name, outer_unchanged

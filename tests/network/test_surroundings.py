@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import emu
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
 from emu.topologies.two_segment import two_segment
 
 from ..others import REASON, can_run_python

@@ -8,7 +8,7 @@ from typing import Any
 
 import networkx as nx
 
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
 
 REGISTRY = default_plugins().topologies
 NAMES = [name for name in REGISTRY if REGISTRY.entry(name).owner.startswith("emu.topologies.")]

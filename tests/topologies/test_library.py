@@ -13,7 +13,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.sources import graph_from, parameters_of
+from emu.reading.sources import graph_from, parameters_of
 
 from .library import NAMES, REGISTRY, build, kind_of, kinds, of_kind
 
@@ -81,7 +81,7 @@ class TestEvery:
 
 def test_plans_are_the_same_in_every_process() -> None:
     script = (
-        "import emu; from emu.plugin_manager import default_plugins as plugins\n"
+        "import emu; from emu.hooks.plugin_manager import default_plugins as plugins\n"
         f"for name in {NAMES}:\n"
         "    graph = plugins().topologies[name]()\n"
         "    print(emu.plan_for(graph).to_json())\n"

@@ -12,7 +12,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.plan import Plan
+from emu.planning.plan import Plan
 
 from .library import NAMES, build, core, kinds, links, of_kind
 

@@ -20,7 +20,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.attributes import Kind
+from emu.graph.attributes import Kind
 
 from ..others import REASON, can_run_python
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from emu import Network, Node
+from emu.hooks.plugin_manager import default_plugins
 from emu.netlink.dumps import InterfaceState, RouteState
-from emu.plugin_manager import default_plugins
 from emu.prompt.session import Session
 from emu.topologies.two_segment import two_segment
 

@@ -9,7 +9,7 @@ import networkx as nx
 from hypothesis import strategies as st
 
 import emu
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 
 def named(graph: nx.Graph, name: str) -> nx.Graph:

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
-from emu.attributes import Kind
 from emu.errors import PlanError
-from emu.plan import Plan
+from emu.graph.attributes import Kind
+from emu.planning.plan import Plan
 
 from .graphs import GRAPHS, networks
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from emu.attributes import Routing
 from emu.cli import main
+from emu.graph.attributes import Routing
 
 
 def run(*words: str) -> int:

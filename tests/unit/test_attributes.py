@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emu.attributes import KNOWN, Kind, Reader, parse_families, parse_kind, parse_routing, parse_weight
-from emu.pin_values import parse_addresses, parse_loopback, parse_macs, parse_prefixes, parse_routes
+from emu.graph.attributes import KNOWN, Kind, Reader, parse_families, parse_kind, parse_routing, parse_weight
+from emu.graph.pin_values import parse_addresses, parse_loopback, parse_macs, parse_prefixes, parse_routes
 
 #: What graphs of other people carry; see also test_graph.
 FOREIGN = [

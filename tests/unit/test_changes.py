@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emu
-from emu.addressing import assign_addresses
-from emu.changes import Changes
 from emu.errors import EmuError, UsageError
-from emu.plan import InterfacePlan, Plan
-from emu.plugin_manager import default_plugins
-from emu.routing import compute_routes
-from emu.saving import save_plan
-from emu.sources import graph_from
+from emu.hooks.plugin_manager import default_plugins
+from emu.planning.addressing import assign_addresses
+from emu.planning.changes import Changes
+from emu.planning.plan import InterfacePlan, Plan
+from emu.planning.routing import compute_routes
+from emu.reading.sources import graph_from
+from emu.running.saving import save_plan
 from emu.topologies.two_segment import two_segment
 
 from ..topologies.library import NAMES, build

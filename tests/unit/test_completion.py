@@ -11,8 +11,8 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 from emu import Network
-from emu.attributes import KNOWN
-from emu.plugin_manager import default_plugins
+from emu.graph.attributes import KNOWN
+from emu.hooks.plugin_manager import default_plugins
 from emu.prompt.completion import LineCompleter
 from emu.prompt.session import Session
 from emu.topologies.two_segment import two_segment

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from emu.counter_log import CounterLog, Ticks
-from emu.counter_table import rate_text
-from emu.counters import LinkCounters
+from emu.counting.counter_log import CounterLog, Ticks
+from emu.counting.counter_table import rate_text
+from emu.counting.counters import LinkCounters
 from emu.errors import EmuError, NotRunning, UsageError
 
 SAMPLE = LinkCounters("A", "A-veth0", "B", "B-veth0", 5, 420, 1, 2, 3, 4, 6, 7, 590, 8, None)

@@ -9,16 +9,16 @@ from typing import Any, cast
 import pytest
 
 from emu.bench.line import line
-from emu.connection import Sandbox
 from emu.errors import KernelError
+from emu.hooks.plugin_manager import PluginManager
 from emu.keeper.netns import MESSAGE, SMALL, parts_of
 from emu.keeper.wire import Frame
 from emu.netlink.delivery import send
 from emu.netlink.lowering import link_operations, routes_of
 from emu.netlink.operations import AddRoutes, Request
-from emu.plan import NodePlan
-from emu.plugin_manager import PluginManager
-from emu.routes import NextHop, Route, RouteTable
+from emu.planning.plan import NodePlan
+from emu.planning.routes import NextHop, Route, RouteTable
+from emu.sandboxes.connection import Sandbox
 
 #: A netlink socket's buffer where nobody has changed net.core.wmem_default and wmem_max, in bytes.
 BUFFER = 212_992

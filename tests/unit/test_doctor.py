@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from emu import machine, privileges
+from emu import machine
 from emu.kernel_parts import Kernel
 from emu.limits import Room
 from emu.machine import Finding
 from emu.plugins import doctor
+from emu.sandboxes import privileges
 
 ALL, NONE = "CapEff:\tffffffffffffffff\n", "CapEff:\t0000000000000000\n"
 PLAIN = {

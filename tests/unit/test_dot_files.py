@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 from .graphs import plan_or_fault
 

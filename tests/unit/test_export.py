@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 import emu
 from emu.export import export_plan
-from emu.plan import Plan
-from emu.plugin_manager import PluginManager, default_plugins
+from emu.hooks.plugin_manager import PluginManager, default_plugins
+from emu.planning.plan import Plan
 from emu.plugins.export_dot import dot_lines, label, quoted
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 READ_BACK = (".json", ".graphml", ".gml", ".dot", ".gv")
 CLASSES = (nx.Graph, nx.MultiGraph, nx.DiGraph, nx.MultiDiGraph)

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
-from emu.attributes import KNOWN, Kind
 from emu.errors import EmuError, TopologyError, UsageError
-from emu.graph import SWITCH_LINKS, topology_from
+from emu.graph.attributes import KNOWN, Kind
+from emu.graph.topology import SWITCH_LINKS, topology_from
 
 from .graphs import GRAPHS
 

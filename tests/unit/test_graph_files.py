@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
-from emu.plugin_manager import default_plugins
-from emu.sources import graph_from
+from emu.hooks.plugin_manager import default_plugins
+from emu.reading.sources import graph_from
 
 from .graphs import plan_or_fault
 

@@ -8,7 +8,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.inside import (
+from emu.graph.inside import (
     Conditions,
     Daemon,
     Inside,

@@ -9,9 +9,9 @@ import pytest
 from emu import limits
 from emu.bench.line import line
 from emu.errors import LimitError
+from emu.hooks.plugin_manager import PluginManager
 from emu.limits import Needs, Room, find_rooms, needs_of, nodes_for, shortages
-from emu.plan import Plan
-from emu.plugin_manager import PluginManager
+from emu.planning.plan import Plan
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 import emu
-from emu.plan import Plan
+from emu.planning.plan import Plan
 from emu.topologies.two_segment import two_segment
 
 from .graphs import networks

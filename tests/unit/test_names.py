@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emu.names import (
+from emu.graph.names import (
     ALTNAME_BYTES,
     INTERFACE_NAME_BYTES,
     NODE_NAME_BYTES,

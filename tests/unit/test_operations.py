@@ -25,7 +25,7 @@ from emu.netlink.operations import (
     SetUp,
     WriteSetting,
 )
-from emu.routes import NextHop, RouteGroup
+from emu.planning.routes import NextHop, RouteGroup
 
 from .graphs import GRAPHS, networks
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emu
-from emu import path_lengths
-from emu.graph import topology_from
-from emu.path_lengths import PathLength, longest_path
-from emu.plan import Plan
+from emu.graph.topology import topology_from
+from emu.planning import path_lengths
+from emu.planning.path_lengths import PathLength, longest_path
+from emu.planning.plan import Plan
 
 
 def routers(graph: nx.Graph) -> nx.Graph:

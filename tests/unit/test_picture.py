@@ -25,13 +25,13 @@ from matplotlib.text import Text
 
 import emu
 from emu.export import export_plan
+from emu.hooks.plugin_manager import default_plugins
 from emu.picture.drawing import EDGES, figure_of
 from emu.picture.fonts import quietly
 from emu.picture.layout import layout
 from emu.picture.parts import Box
 from emu.picture.placement import Room, pushed_apart
-from emu.plugin_manager import default_plugins
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 assert matplotlib.font_manager.fontManager
 

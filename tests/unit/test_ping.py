@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
-from emu.neighbours import neighbours_for
-from emu.ping import Ping, PingResults, _pairs, milliseconds
+from emu.reaching.neighbours import neighbours_for
+from emu.reaching.ping import Ping, PingResults, _pairs, milliseconds
 
 RESULTS = PingResults(
     nodes=("A", "B"),

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
-from emu.attributes import Kind
-from emu.plan import Plan
-from emu.replan import rerouted
-from emu.routing import compute_routes
+from emu.graph.attributes import Kind
+from emu.planning.plan import Plan
+from emu.planning.replan import rerouted
+from emu.planning.routing import compute_routes
 
 from .graphs import networks
 from .test_routing import Forwarding

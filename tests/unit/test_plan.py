@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 
 import emu
-from emu.attributes import Kind
-from emu.plan import Plan
+from emu.graph.attributes import Kind
+from emu.planning.plan import Plan
+from emu.planning.sysctls import FORWARDING
 from emu.script import script_for
-from emu.sysctls import FORWARDING
 from emu.topologies.two_segment import two_segment
 
 from .graphs import GRAPHS, networks

@@ -15,7 +15,7 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
 from emu.tables import print_table
 
 

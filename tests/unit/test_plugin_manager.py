@@ -12,7 +12,7 @@ import pytest
 
 import emu
 from emu.errors import PluginError, UsageError
-from emu.plugin_manager import PluginManager, default_plugins
+from emu.hooks.plugin_manager import PluginManager, default_plugins
 
 Install = Callable[..., PluginManager]
 

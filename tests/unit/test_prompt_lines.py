@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emu import Network
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
 from emu.prompt.session import Leave, Session
 
 

@@ -23,7 +23,7 @@ from emu.netlink.queueing import (
     shaping_operations,
 )
 from emu.netlink.service_curve import SetCurve
-from emu.plan import Plan
+from emu.planning.plan import Plan
 from emu.shaping import Shaping
 from emu.topologies.two_segment import two_segment
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import emu
-from emu.reach import _Track
-from emu.sightings import Sighting, Way
+from emu.reaching.reach import _Track
+from emu.reaching.sightings import Sighting, Way
 from emu.topologies.two_segment import two_segment
 
 #: A request from HOST1 to HOST2, in order.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emu.errors import PluginError, UsageError
-from emu.registry import Registry
+from emu.hooks.registry import Registry
 
 
 def registry(*names: tuple[str, str]) -> Registry[object]:

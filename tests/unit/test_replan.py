@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emu
-from emu.addressing import assign_addresses
-from emu.compiler import compile_plan
-from emu.graph import Topology, topology_from
-from emu.plan import Plan
-from emu.replan import addressing_of, rerouted, topology_of
-from emu.routes import NextHop
-from emu.routing import compute_routes
+from emu.graph.topology import Topology, topology_from
+from emu.planning.addressing import assign_addresses
+from emu.planning.compiler import compile_plan
+from emu.planning.plan import Plan
+from emu.planning.replan import addressing_of, rerouted, topology_of
+from emu.planning.routes import NextHop
+from emu.planning.routing import compute_routes
 
 from ..topologies.library import NAMES, build
 from .graphs import GRAPHS, networks

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emu
-from emu.attributes import Address, Kind
-from emu.plan import Plan
-from emu.routes import NextHop
+from emu.graph.attributes import Address, Kind
+from emu.planning.plan import Plan
+from emu.planning.routes import NextHop
 
 from .graphs import GRAPHS, networks
 

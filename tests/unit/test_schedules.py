@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import emu
-from emu.schedule_files import events_in
+from emu.reading.schedule_files import events_in
 from emu.schedules import parse_schedule, steps_of
 from emu.topologies.two_segment import two_segment
 from emu.traces import known_traces, read_trace, trace_path

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import emu
 from emu.netlink.lowering import operations_for
-from emu.plan import Plan
+from emu.planning.plan import Plan
 from emu.script import script_for
 from emu.topologies.two_segment import two_segment
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import emu
 from emu import Network
-from emu.plugin_manager import PluginManager, default_plugins
+from emu.hooks.plugin_manager import PluginManager, default_plugins
 from emu.prompt.choosing import is_pattern
 from emu.prompt.session import Leave, Session
 

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emu
-from emu.attributes import BY_END
 from emu.errors import TopologyError
-from emu.plan import Plan
+from emu.graph.attributes import BY_END
+from emu.planning.plan import Plan
 from emu.shaping import Shaping, attributes_of, describe
 from emu.shaping.attributes import PARSERS
 from emu.shaping.profiles import PROFILES
-from emu.shaping.tables import SCALE, table_of
+from emu.shaping.tables import SCALE, SIZE, table_of
 from emu.shaping.units import parse_rate, parse_time, show_rate, show_time
 
 from .shaped import DIRECTIONS, shaping
@@ -197,6 +197,26 @@ def test_samples_say_delay_jitter_and_distribution(tmp_path: Path) -> None:
     path.write_text("10\nten\n")
     with pytest.raises(ValueError, match=r"samples\.txt:2: sample 'ten' is not a number"):
         shaping(distribution=str(path))
+
+
+def test_samples_are_saved_so_that_they_can_be_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "samples.txt"
+    path.write_text("10 12 14 16ms 18000us\n")
+    from_file = shaping(distribution=str(path))
+    assert attributes_of(from_file)["distribution"] == str(path)
+    assert shaping(**attributes_of(from_file)) == from_file
+    listed = shaping(distribution="10ms 12ms 14ms 16ms 18ms", delay="1s")
+    assert "distribution of 5 samples" in describe(listed)
+    assert listed == shaping(distribution=[10, 12, 14.0, "16ms", "18ms"], delay="1s")
+
+
+@given(st.lists(st.floats(0, 3_000_000), min_size=2, max_size=30), st.sampled_from([1, 500]))
+def test_samples_given_one_by_one_are_read_back_exactly(samples: list[float], times: int) -> None:
+    if max(samples) - min(samples) < 0.001:
+        samples.append(samples[0] + 1)
+    found = shaping(distribution=samples * times)
+    assert len(attributes_of(found)["distribution"].split()) <= SIZE
+    assert shaping(**attributes_of(found)) == found
 
 
 def test_a_plan_with_shaping_comes_back_from_json() -> None:

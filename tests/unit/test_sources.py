@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emu.errors import EmuError, PluginError, UsageError
-from emu.plugin_manager import PluginManager
-from emu.sources import graph_from
+from emu.hooks.plugin_manager import PluginManager
+from emu.reading.sources import graph_from
 
 HEAD = """import emu, networkx as nx; from pathlib import Path
 from typing import Literal, Optional, Sequence

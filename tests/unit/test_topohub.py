@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 import emu
-from emu.attributes import Kind
 from emu.errors import UsageError
-from emu.plugin_manager import default_plugins
+from emu.graph.attributes import Kind
+from emu.hooks.plugin_manager import default_plugins
 from emu.plugins import topohub_maps
-from emu.sources import graph_from
+from emu.reading.sources import graph_from
 
 pytest.importorskip("topohub")
 

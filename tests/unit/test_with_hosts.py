@@ -15,7 +15,7 @@ from hypothesis import given
 import emu
 from emu.arguments import takes_topology
 from emu.errors import TopologyError, UsageError
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
 from emu.topologies.two_segment import two_segment
 
 from .graphs import GRAPHS, networks

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import emu
-from emu.attributes import KNOWN
 from emu.errors import TopologyError, UsageError
-from emu.files import LARGEST
-from emu.sources import graph_from
+from emu.graph.attributes import KNOWN
+from emu.reading.files import LARGEST
+from emu.reading.sources import graph_from
 
 LAB = """\
 name: lab

@@ -1,0 +1,1 @@
+"""What links count: read once, at intervals, as a table."""

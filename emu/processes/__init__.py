@@ -1,0 +1,1 @@
+"""Programs in nodes: started, kept, watched, awaited, at a terminal."""

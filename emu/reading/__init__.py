@@ -1,0 +1,1 @@
+"""From what a user names, topologies, files and settings, to a graph."""

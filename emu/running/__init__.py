@@ -1,0 +1,1 @@
+"""`Network` and its parts: handles on something that runs, or will."""

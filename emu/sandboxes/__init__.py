@@ -1,0 +1,1 @@
+"""Sandboxes: what allows them, where they are found, and talking to their keepers."""
