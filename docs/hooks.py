@@ -6,12 +6,14 @@ in `_PARTS` returns. So nothing that the code says already is written a second t
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import importlib
 import inspect
 import re
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,22 @@ def project_file(name: str) -> str:
     """Return a file from beside docs/, its links changed to those of the site."""
     text = (ROOT / name).read_text()
     return text.replace("](docs/", "](").replace("](CHANGELOG.md", "](changelog.md")
+
+
+def layers() -> str:
+    """Return a table of emu's modules and packages, layer by layer: each may import what stands below it."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    contract = next(one for one in tools["importlinter"]["contracts"] if one.get("containers") == ["emu"])
+    names = [name for layer in contract["layers"] for name in layer.split(" | ")]
+    rows = [(f"`emu.{name}`", _module_line(name)) for name in names]
+    return _table(("Module", "What it is for"), rows)
+
+
+def _module_line(name: str) -> str:
+    """Return the first line of a module's docstring; the module is not run, since one of them is a program."""
+    folder = ROOT / "emu" / name
+    source = (folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")).read_text()
+    return _escaped((ast.get_docstring(ast.parse(source)) or "").partition("\n")[0])
 
 
 # -- commands ---------------------------------------------------------------------------------------
@@ -376,6 +394,7 @@ _PARTS: dict[str, Callable[..., str]] = {
     "file-formats": file_formats,
     "graph-attributes": graph_attributes,
     "hooks": hooks,
+    "layers": layers,
     "node-programs": node_programs,
     "object": python_object,
     "project-file": project_file,
