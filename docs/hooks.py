@@ -119,7 +119,7 @@ def layers() -> str:
 
 
 def _module_line(name: str) -> str:
-    """Return the first line of a module's docstring; the module is not run, since one of them is a program."""
+    """Return the first line of a module's docstring, without running it: one of them is a program."""
     folder = ROOT / "emu" / name
     source = (folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")).read_text()
     return _escaped((ast.get_docstring(ast.parse(source)) or "").partition("\n")[0])
