@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cgroups.around import groups_around, lines_of
 from .errors import LimitError
 from .keeper.requests import RESERVE
 from .planning.plan import Plan
@@ -152,12 +153,12 @@ def _files() -> Iterator[Room]:
 
 
 def _memory() -> Iterator[Room]:
-    lines = [line.split() for line in _lines("/proc/meminfo")]
+    lines = [line.split() for line in lines_of("/proc/meminfo")]
     found = {words[0].rstrip(":"): int(words[1]) << 10 for words in lines if len(words) > 1}
     if "MemAvailable" in found:
         room = found["MemAvailable"] + found.get("SwapFree", 0)
         yield Room("memory", "this machine's memory", room, "end other programs, or add swap")
-    for folder in _groups("memory"):
+    for folder in groups_around("memory"):
         v2 = (folder / "memory.max").exists()
         limit = _number(folder / ("memory.max" if v2 else "memory.limit_in_bytes"))
         used = _number(folder / ("memory.current" if v2 else "memory.usage_in_bytes"))
@@ -169,14 +170,14 @@ def _memory() -> Iterator[Room]:
 
 def _reclaimable(path: Path) -> int:
     """Return how much of a group's memory holds files' contents that can be read again, in bytes."""
-    pairs = (line.split() for line in _lines(path))
+    pairs = (line.split() for line in lines_of(path))
     found = {words[0]: int(words[1]) for words in pairs if len(words) == 2}
     names = ("inactive_file", "active_file")
     return sum(found.get(f"total_{name}", found.get(name, 0)) for name in names)
 
 
 def _tasks() -> Iterator[Room]:
-    words = "".join(_lines("/proc/loadavg")).split()  # the fourth is how many run, of how many that there are
+    words = "".join(lines_of("/proc/loadavg")).split()  # the fourth is how many run, of how many there are
     all_tasks = int(words[3].partition("/")[2]) if len(words) > 3 else 0
     for key in ("kernel/pid_max", "kernel/threads-max"):
         limit = _setting(key)
@@ -188,7 +189,7 @@ def _tasks() -> Iterator[Room]:
     if soft != resource.RLIM_INFINITY and os.getuid() != 0 and soft - _TASKS < all_tasks:
         used = _tasks_of(os.getuid())
         yield Room("tasks", "ulimit -u", soft - used, "end some, or 'ulimit -u {}'", used)
-    for folder in _groups("pids"):
+    for folder in groups_around("pids"):
         limit, current = _number(folder / "pids.max"), _number(folder / "pids.current")
         if limit is not None and current is not None:
             yield Room("tasks", f"the limit of {folder}", limit - current, "raise it to {}", current)
@@ -198,52 +199,18 @@ def _tasks_of(uid: int) -> int:
     """Return how many processes and threads a user has."""
     count = 0
     for name in filter(str.isdigit, os.listdir("/proc")):
-        found = dict(line.partition(":")[::2] for line in _lines(f"/proc/{name}/status"))
+        found = dict(line.partition(":")[::2] for line in lines_of(f"/proc/{name}/status"))
         if found.get("Uid", "-1").split()[0] == str(uid):
             count += int(found["Threads"])
     return count
 
 
-# -- control groups ------------------------------------------------------------------------------------
-
-
-def _groups(controller: str) -> Iterator[Path]:
-    """Yield the folders of the control groups that this process is in, from its own to the outermost."""
-    for line in _lines("/proc/self/cgroup"):
-        number, names, path = line.split(":", 2)
-        if number == "0" or controller in names.split(","):
-            yield from _folders(path, "" if number == "0" else controller)
-
-
-def _folders(path: str, controller: str) -> Iterator[Path]:
-    """Yield the folders of a control group and those around it; no `controller` means version 2."""
-    for line in _lines("/proc/self/mountinfo"):
-        before, _, after = line.partition(" - ")
-        root, point = before.split()[3:5]
-        kind, _, options = after.split()[:3]
-        fits = controller in options.split(",") if controller else True
-        if kind != ("cgroup" if controller else "cgroup2") or not fits:
-            continue
-        if os.path.commonpath([root, path]) == root:
-            folder = Path(point, os.path.relpath(path, root))
-            inner = [folder, *folder.parents]
-            yield from inner[: len(inner) - len(Path(point).parents)]
-        return
-
-
 # -- files ---------------------------------------------------------------------------------------------
-
-
-def _lines(path: str | Path) -> list[str]:
-    try:
-        return Path(path).read_text(errors="replace").splitlines()
-    except OSError:
-        return []
 
 
 def _number(path: Path) -> int | None:
     """Return the number that a file holds; None where there is none, or the word for none."""
-    text = "".join(_lines(path)).strip()
+    text = "".join(lines_of(path)).strip()
     return int(text) if text.isdigit() else None
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from emu import limits
 from emu.bench.line import line
+from emu.cgroups import around
 from emu.errors import LimitError
 from emu.hooks.plugin_manager import PluginManager
 from emu.limits import Needs, Room, find_rooms, needs_of, nodes_for, shortages
@@ -85,13 +86,14 @@ def test_everything_that_is_too_little_is_one_line(plan: Plan, monkeypatch: pyte
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Files of a machine, by path, that take the place of this one's; `{}` is the folder of groups."""
     files: dict[str, str] = {}
-    real = limits._lines
+    real = around.lines_of
 
     def lines(path: str | Path) -> list[str]:
         text = files.get(str(path))
         return real(path) if text is None else text.replace("{}", str(tmp_path)).splitlines()
 
-    monkeypatch.setattr(limits, "_lines", lines)
+    monkeypatch.setattr(around, "lines_of", lines)
+    monkeypatch.setattr(limits, "lines_of", lines)
     return files
 
 
