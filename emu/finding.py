@@ -9,7 +9,7 @@ from .errors import UsageError, suggestion
 from .shaping.merging import set_attributes
 
 if TYPE_CHECKING:
-    from .planning.plan import InterfacePlan, Plan
+    from .planning.plan import Plan
     from .shaping import Shaping
 
 
@@ -26,36 +26,31 @@ def link_number(plan: Plan, first: str, second: str | None, attempt: str) -> int
         UsageError: there is no such link, or there are several.
     """
     if second is None:
-        found = _of_interface(plan, first)
+        found = sorted({plan.places.links[end] for end in plan.places.named.get(first, ())})
         if len(found) != 1:
             reason = "several nodes have such an interface" if found else f"there is no interface {first}"
             raise UsageError(f"{attempt}: {reason}; 'links' shows them")
     else:
-        ends = _name(plan, first, attempt), _name(plan, second, attempt)
-        pairs = [(a, b) for (a, _), (b, _) in (link.ends for link in plan.links)]
-        found = [number for number, pair in enumerate(pairs) if pair in (ends, ends[::-1])]
+        found = _between(plan, _name(plan, first, attempt), _name(plan, second, attempt))
         if len(found) != 1:
             reason = f"there are {len(found)}; name an interface of one" if found else "there is none"
             raise UsageError(f"{attempt}: {reason}; 'links' shows them")
     return found[0]
 
 
-def _of_interface(plan: Plan, name: str) -> list[int]:
-    named = [
-        (node.name, one.name)
-        for node in plan.nodes for one in node.interfaces if name in (one.name, one.altname)
-    ]  # fmt: skip
-    return [number for number, link in enumerate(plan.links) if any(end in named for end in link.ends)]
+def _between(plan: Plan, first: str, second: str) -> list[int]:
+    """Return the numbers of the links between two nodes, of which the one with fewer interfaces knows."""
+    here, there = sorted((plan.node(first), plan.node(second)), key=lambda node: len(node.interfaces))
+    return [plan.places.links[here.name, one.name] for one in here.interfaces if one.peer[0] == there.name]
 
 
 def _name(plan: Plan, word: str, attempt: str) -> str:
     """Return the name of the node that a word means, which may be its label."""
-    names = [node.name for node in plan.nodes]
-    if word in names:
+    if word in plan.places.nodes:
         return word
     labelled = [node.name for node in plan.nodes if node.label == word]
     if len(labelled) != 1:
-        raise UsageError(f"{attempt}: no node {word!r}{suggestion(word, names)}")
+        raise UsageError(f"{attempt}: no node {word!r}{suggestion(word, plan.places.nodes)}")
     return labelled[0]
 
 
@@ -68,7 +63,7 @@ def after_setting(
         ValueError: an attribute is unknown or has a fault, or contradicts another one.
     """
     ends = plan.links[number].ends
-    first, second = (_interface(plan, end) for end in ends)
+    first, second = map(plan.interface, ends)
     names = ends[0][0], ends[1][0]
     hosts = [end for end, name in enumerate(names) if plan.node(name).kind == "host"]
     found = set_attributes(
@@ -76,7 +71,3 @@ def after_setting(
         customer=hosts[0] if len(hosts) == 1 else None, families=plan.families,
     )  # fmt: skip
     return dict(zip(ends, found, strict=True))
-
-
-def _interface(plan: Plan, end: tuple[str, str]) -> InterfacePlan:
-    return next(one for one in plan.node(end[0]).interfaces if one.name == end[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,17 +100,10 @@ def features_of(sandbox: Sandbox) -> frozenset[str]:
     return _features[sandbox]
 
 
-def _ends(plan: Plan, wanted: Shapings) -> dict[End, InterfacePlan]:
+def _ends(plan: Plan, wanted: Iterable[End]) -> dict[End, InterfacePlan]:
     """Return the interfaces of which something is wanted, and those at the other ends."""
-    nodes = {node for node, _ in wanted}
-    found = {
-        (node.name, one.name): one for node in plan.nodes if node.name in nodes for one in node.interfaces
-    }  # fmt: skip
-    peers = {found[end].peer for end in wanted} - found.keys()
-    beyond = {node for node, _ in peers}
-    return found | {
-        (node.name, one.name): one for node in plan.nodes if node.name in beyond for one in node.interfaces
-    }  # fmt: skip
+    found = {end: plan.interface(end) for end in wanted}
+    return found | {one.peer: plan.interface(one.peer) for one in found.values()}
 
 
 def _check(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings) -> frozenset[str]:
@@ -175,7 +168,7 @@ def _tidy(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings, ther
 
 def tidy(shared: Shared, ends: Collection[End]) -> None:
     """Take empty queue disciplines away where the plan has nothing for them to do."""
-    found = _ends(shared.plan, dict.fromkeys(ends))
+    found = _ends(shared.plan, ends)
     for end in ends:
         if not _shapes(found[end].shaping):
             send(shared.sandbox, list(_leftovers(shared.sandbox, Place(*end, found[end].index))), {})

@@ -43,8 +43,7 @@ class RunningLink:
         """What the link does to packets now, by the node that they leave."""
         self._shared.refresh()
         self._number(plan := self._shared.plan)
-        interfaces = {(node, one.name): one for node, _ in self.ends for one in plan.node(node).interfaces}
-        return {end[0]: interfaces[end].shaping for end in self.ends}
+        return {end[0]: plan.interface(end).shaping for end in self.ends}
 
     def set(self, source: str | None = None, **attributes: Any) -> Self:
         """Set attributes anew, those of links in a graph: `set(delay="50ms", loss="1%")`.
@@ -111,7 +110,7 @@ class RunningLink:
 
     def _number(self, plan: Plan) -> int:
         """Return the link's number in a plan; UsageError when it is there no more."""
-        for number, link in enumerate(plan.links):
-            if link.ends == self.ends:
-                return number
-        raise UsageError(f"{self._attempt}: it is there no more")
+        number = plan.places.links.get(self.ends[0])
+        if number is None or plan.links[number].ends != self.ends:
+            raise UsageError(f"{self._attempt}: it is there no more")
+        return number

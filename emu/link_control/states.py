@@ -64,8 +64,4 @@ def restore(shared: Shared, found: Iterable[tuple[NodePlan, InterfacePlan]]) -> 
 
 
 def _found(shared: Shared, ends: Iterable[End]) -> list[tuple[NodePlan, InterfacePlan]]:
-    wanted = set(ends)
-    return [
-        (node, one)
-        for node in shared.plan.nodes for one in node.interfaces if (node.name, one.name) in wanted
-    ]  # fmt: skip
+    return [(shared.plan.node(end[0]), shared.plan.interface(end)) for end in ends]

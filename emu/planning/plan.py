@@ -20,6 +20,7 @@ from ..graph.pin_values import UNREACHABLE, PinnedRoutes, parse_routes
 from ..schedules import Event
 from ..shaping import Shaping
 from .addressing import InterfaceAddress
+from .places import Places
 from .routes import ADDRESS_SIZE, NextHop, RouteGroup, RouteTable
 
 #: An interface: its node and its name.
@@ -115,12 +116,18 @@ class Plan:
         """Every interface by its node and name."""
         return {(node.name, one.name): one for node in self.nodes for one in node.interfaces}
 
+    @functools.cached_property
+    def places(self) -> Places:
+        """Where everything is, by name."""
+        return Places.of(self)
+
     def node(self, name: str) -> NodePlan:
         """Return the node of that name; KeyError when there is none."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise KeyError(name)
+        return self.nodes[self.places.nodes[name]]
+
+    def interface(self, end: End) -> InterfacePlan:
+        """Return an interface by its node and name; KeyError when there is none."""
+        return self.node(end[0]).interfaces[self.places.interfaces[end]]
 
     def addresses_of(self, node: NodePlan) -> tuple[InterfaceAddress, ...]:
         """Return a node's addresses, IPv4 before IPv6, and of each family last those that are `down`."""
@@ -131,13 +138,12 @@ class Plan:
 
     def with_shapings(self, shapings: Mapping[End, Shaping | None]) -> Plan:
         """Return the plan with what some interfaces do to packets that leave."""
-        nodes = {name for name, _ in shapings}
-        return dataclasses.replace(
-            self,
-            nodes=tuple(
-                _with_shapings(node, shapings) if node.name in nodes else node for node in self.nodes
-            ),
-        )
+        nodes = list(self.nodes)
+        for number in {self.places.nodes[name] for name, _ in shapings if name in self.places.nodes}:
+            nodes[number] = _with_shapings(nodes[number], shapings)
+        plan = dataclasses.replace(self, nodes=tuple(nodes))
+        plan.__dict__["places"] = self.places  # everything is where it was, and finding that out takes long
+        return plan
 
     def to_json(self) -> str:
         """Return the plan as JSON, which `Plan.from_json` reads back to an equal plan.

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -60,7 +60,8 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
             families: `(4,)`, `(6,)` or `(4, 6)`; default what the graph says, or both.
             plugins: whose hooks to call; default those that are installed.
             progress: what is told how far planning and building are; `progress` of the network is it.
-            ignore_unsupported: build without what this kernel cannot do for links; `unsupported` tells what.
+            ignore_unsupported: build without what this kernel cannot do for links, and without limits of
+                nodes that cannot be had here; `unsupported` tells what.
 
         Raises:
             TopologyError: with every fault of the graph.
@@ -76,7 +77,8 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         self._wanted = name
         self._sandbox: Sandbox | None = None
         self._sockets = Sockets()
-        self._nodes: dict[str, NodePlan] = {}
+        #: Whether the nodes of the plan are there, or were.
+        self._begun = False
         self._owned = True
 
     def _plan_here(self, graph: nx.Graph, families: tuple[int, ...] | None) -> Plan:
@@ -98,7 +100,7 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         sandbox = find_sandbox(name)
         shared = SharedPlan(sandbox)
         network = cls(shared.plan)
-        network._sandbox, network._owned = sandbox, False
+        network._sandbox, network._owned, network._begun = sandbox, False, True
         network._adopt(shared.plan, shared.version)
         return network
 
@@ -135,6 +137,7 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         if self._sandbox is not None:
             raise UsageError(f"start network {self.name}: it is running")
         check_limits(self.plan)
+        unlimited = self._check_inside()
         sandbox, document = None, b""
 
         def write_document() -> None:
@@ -145,9 +148,9 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         try:
             self._sandbox = sandbox = create_sandbox(self._wanted, self.plan.name, detached, write_document)
             self._arrange(sandbox)
-            self.unsupported = tuple(build(sandbox, self.plan, self.progress))
-            self._furnish(sandbox)
-            self._know_nodes()
+            self.unsupported = (*build(sandbox, self.plan, self.progress), *unlimited)
+            self._furnish(sandbox, limited=not unlimited)
+            self._begun = True
             self._hand_over(sandbox, document)
             self._start_daemons(sandbox)
             self.progress.end()
@@ -180,12 +183,9 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         except OSError as error:
             raise refusal("leave the plan with the keeper", error) from error
 
-    def _know_nodes(self) -> None:
-        self._nodes = {node.name: node for node in self.plan.nodes}
-
-    def _adopt(self, plan: Plan, version: int) -> None:
-        super()._adopt(plan, version)
-        self._know_nodes()
+    @property
+    def _nodes(self) -> tuple[NodePlan, ...]:
+        return self.plan.nodes if self._begun else ()
 
     def close(self) -> None:
         """End the network, or let go of it when it was attached to or detached. Twice is fine.
@@ -238,24 +238,21 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         """Return a node by its name, or by its label in the graph; of a node, the node as it is now."""
         if isinstance(name, Node):
             name = name.name
-        if name in self._nodes:
-            return Node(self, self._nodes[name])
-        labelled = [node for node in self._nodes.values() if node.label == str(name)]
+        if name in self:
+            return Node(self, self.plan.node(str(name)))
+        labelled = [node for node in self._nodes if node.label == str(name)]
         if len(labelled) == 1:
             return Node(self, labelled[0])
         if not self._nodes:
             raise NotRunning(f"network {self.plan.name} is not running: use it in a 'with' block")
-        raise UsageError(f"no node {name!r}{suggestion(str(name), self._nodes) or self._known()}")
-
-    def _known(self) -> str:
-        names = list(self._nodes)
-        return f"; the nodes are {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
+        names = list(self.plan.places.nodes)
+        raise UsageError(f"no node {name!r}{suggestion(str(name), names) or _known(names)}")
 
     def __contains__(self, name: object) -> bool:
-        return name in self._nodes
+        return self._begun and name in self.plan.places.nodes
 
     def __iter__(self) -> Iterator[Node]:
-        return (Node(self, node) for node in self._nodes.values())
+        return (Node(self, node) for node in self._nodes)
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -269,3 +266,7 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
     def popen(self, args: Words, **options: Any) -> Process:
         """Start a program in the sandbox but in no node, where `ip netns` shows the nodes."""
         return Process(self.sandbox, None, args, **options)
+
+
+def _known(names: Sequence[str]) -> str:
+    return f"; the nodes are {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
