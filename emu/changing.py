@@ -16,7 +16,7 @@ from .build import (
 )
 from .errors import EmuError
 from .finding import link_number
-from .graph.attributes import Kind
+from .graph.attributes import ANYTHING, Kind
 from .graph.pins import link_name
 from .link_control.applying import features_of
 from .netlink.delivery import send
@@ -31,6 +31,7 @@ from .planning.changes import Changes, Used
 from .planning.plan import End, LinkPlan, NodePlan, Plan
 from .planning.routes import RouteTable
 from .processes.daemons import furnish, start_daemons
+from .processes.limiting import limit_nodes
 from .reroute import difference
 from .sandboxes.connection import Sandbox
 
@@ -109,6 +110,8 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     namespaces |= create_namespaces(sandbox, [node.name for node in added])
     write_settings(sandbox, added)
     furnish(sandbox, added)
+    if sandbox.groups is not None or new.optional_shaping != ANYTHING:
+        limit_nodes(sandbox, added)
     states = read_states(sandbox, list(namespaces), ())
     send(sandbox, list(_ringed_bridges(old, new, states)), {})
     _add_links(sandbox, new, states, namespaces, {node.name for node in added})

@@ -9,19 +9,14 @@ Documentation/admin-guide/cgroup-v2.rst ("Delegation", "No Internal Process Cons
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import EmuError, PrivilegeError
 from .around import groups_around, lines_of
 from .values import CONTROLLERS
 
 _USUAL = "/sys/fs/cgroup"
-#: Where the processes of a group go that is to be divided.
-_ASIDE = "emu-callers"
-#: How often to look for processes that others start meanwhile.
-_ROUNDS = 100
 #: What puts a program into a group of its own that systemd leaves to it.
 DELEGATED = "systemd-run --user --scope -p Delegate=yes"
 
@@ -125,9 +120,8 @@ def refusal_in(groups: Sequence[Group], needed: Collection[str], system: System)
 
 def _no_version2(system: System) -> Refusal:
     if system.version1:
-        return Refusal("this machine uses version 1 of control groups", _UNIFIED)
-    why = "control groups of version 2 are not mounted"
-    return Refusal(why, f"'mount -t cgroup2 none {_USUAL}' as root")
+        return Refusal("this machine has cgroup v1 only", _UNIFIED)
+    return Refusal("cgroup v2 is not mounted", f"'mount -t cgroup2 none {_USUAL}' as root")
 
 
 #: What makes version 2 have the controllers.
@@ -136,12 +130,11 @@ _UNIFIED = "start its kernel with 'systemd.unified_cgroup_hierarchy=1', or with 
 
 def _not_offered(lacking: list[str], path: Path, system: System) -> Refusal:
     if taken := sorted(system.version1.intersection(lacking)):
-        why = f"version 1 of control groups has this machine's {_named(taken)}, so version 2 has not"
-        return Refusal(why, _UNIFIED)
+        return Refusal(f"cgroup v1 holds this machine's {named(taken)}, so cgroup v2 lacks them", _UNIFIED)
     if system.container:
-        return Refusal(f"this container is not given the {_named(lacking)}", "run emu on its host")
+        return Refusal(f"this container is not given the {named(lacking)}", "run emu on its host")
     options = " ".join(f"cgroup_enable={name}" for name in lacking)
-    return Refusal(f"{path} has no {_named(lacking)}", f"start this machine's kernel with '{options}'")
+    return Refusal(f"{path} has no {named(lacking)}", f"start this machine's kernel with '{options}'")
 
 
 def _not_ours(groups: Sequence[Group], system: System) -> Refusal:
@@ -167,7 +160,7 @@ def _withheld(group: Group, needed: Collection[str], system: System) -> Refusal:
     cure = f"hand it on by {group.path.parent}/cgroup.subtree_control"
     if system.systemd:
         cure = f"'Delegate={names}' below [Service] by 'sudo systemctl edit user@.service', then log in again"
-    return Refusal(f"{group.path} is not given the {_named(sorted(set(needed) - group.offered))}", cure)
+    return Refusal(f"{group.path} is not given the {named(sorted(set(needed) - group.offered))}", cure)
 
 
 def _occupied(path: Path, system: System) -> Refusal:
@@ -178,7 +171,8 @@ def _occupied(path: Path, system: System) -> Refusal:
     return Refusal(why, f"'mkdir -p {path}/own; {move}'")
 
 
-def _named(controllers: Sequence[str]) -> str:
+def named(controllers: Sequence[str]) -> str:
+    """Return some controllers as a part of a sentence."""
     *others, last = controllers
     return f"{', '.join(others)} and {last} controllers" if others else f"{last} controller"
 
@@ -229,41 +223,3 @@ def read_system(groups: Sequence[Group]) -> System:
         root=os.geteuid() == 0,
         container=bool(groups) and not groups[-1].outermost,
     )
-
-
-def prepare(place: Place) -> None:
-    """Make a place hand on what it has to.
-
-    Raises:
-        PrivilegeError: the kernel refused it.
-    """
-    if not place.missing:
-        return
-    try:
-        if place.crowded:
-            _move_aside(place.path)
-        enable(place.path, place.missing)
-    except OSError as error:
-        attempt = f"hand on the {_named(sorted(place.missing))} in {place.path}"
-        raise PrivilegeError(f"{attempt}: {error.strerror}; 'emu doctor' tells what there is") from error
-
-
-def enable(path: Path, controllers: Iterable[str]) -> None:
-    """Hand controllers on to the groups below one."""
-    (path / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers))
-
-
-def _move_aside(path: Path) -> None:
-    """Move the processes of a group into one below it."""
-    aside = path / _ASIDE
-    aside.mkdir(exist_ok=True)
-    for _ in range(_ROUNDS):
-        found = lines_of(path / "cgroup.procs")
-        if not found:
-            return
-        for pid in found:
-            try:
-                (aside / "cgroup.procs").write_text(pid)
-            except ProcessLookupError:  # it has ended
-                continue
-    raise EmuError(f"move the processes of {path} into {aside}: new ones begin all the time")

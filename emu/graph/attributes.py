@@ -196,8 +196,8 @@ KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
 BY_END = frozenset({"weight", "trace", *SHAPING})
 #: Words that are near a known attribute and mean something of their own.
 _OTHER_WORDS = {
-    "lost", "lots", "maps", "mass", "packet", "packets", "pref", "prefs", "race", "roles", "router",
-    "routers", "see", "seen", "send", "slow", "speed",
+    "lost", "lots", "maps", "mass", "memo", "packet", "packets", "pref", "prefs", "process",
+    "processor", "race", "roles", "router", "routers", "see", "seen", "send", "slow", "speed",
     "use", "used", "uses", "users",
 }  # fmt: skip
 

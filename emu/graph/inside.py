@@ -1,6 +1,7 @@
-"""How a node looks to its programs, and which of them run from the beginning. Pure.
+"""How a node looks to its programs, which of them run from the beginning, and what they may take. Pure.
 
-The attributes `run`, `private`, `env`, `cwd` and `user` of a node, and what their values may look like.
+The attributes `run`, `private`, `env`, `cwd` and `user` of a node, and what their values may look like;
+those of `emu.cgroups.values` as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ..cgroups.values import PARSERS as LIMITS
+from ..cgroups.values import show_memory
 from ..errors import shown, suggestion
 from .pin_values import words
 
@@ -91,6 +94,15 @@ class Inside:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str | None = None
     user: str | None = None
+    #: In CPUs, in bytes, and in number.
+    cpu: float | None = None
+    memory: int | None = None
+    processes: int | None = None
+
+    @property
+    def limits(self) -> dict[str, float | int]:
+        """What its programs may take together, by the attributes that say it."""
+        return {key: value for key in LIMITS if (value := getattr(self, key)) is not None}
 
     @classmethod
     def of(cls, attributes: Mapping[str, Any]) -> Inside | None:
@@ -105,7 +117,8 @@ class Inside:
 
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of a graph that say this, of JSON's types."""
-        return {key: _plain(getattr(self, key)) for key in PARSERS if getattr(self, key)}
+        found = {key: _plain(getattr(self, key)) for key in PARSERS if getattr(self, key)}
+        return found | ({"memory": show_memory(self.memory)} if self.memory else {})
 
 
 def _plain(value: Any) -> Any:
@@ -285,4 +298,5 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "env": parse_env,
     "cwd": parse_cwd,
     "user": parse_user,
+    **LIMITS,
 }

@@ -22,16 +22,21 @@ class Groups:
     """The control groups of the nodes that have limits; false while there is none."""
 
     def __init__(self) -> None:
-        self._folder = -1
+        self._above = self._folder = -1
+        self._name = ""
         self._nodes: set[str] = set()
 
     def __bool__(self) -> bool:
-        return self._folder >= 0
+        return bool(self._name)
 
-    def adopt(self, folder: int) -> None:
-        """Use a folder for the network, unless it has one already."""
-        if self._folder < 0:
-            self._folder = os.dup(folder)
+    def make(self, above: int, name: str, controllers: list[str]) -> None:
+        """Make the network's own folder, with some controllers, in the folder that `above` stands for."""
+        if not name.startswith(NETWORK) or "/" in name or self._name:
+            raise OSError(errno.EINVAL, "the network's control group")
+        self._above, self._name = os.dup(above), name
+        os.mkdir(name, dir_fd=above)
+        self._folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=above)
+        write_at(self._folder, "cgroup.subtree_control", " ".join(f"+{one}" for one in controllers))
 
     def limit(self, node: str, settings: dict[str, str]) -> None:
         """Make the group of a node, and write its settings: file to content."""
@@ -42,7 +47,7 @@ class Groups:
         self._nodes.add(node)
         for name, value in settings.items():
             try:
-                self._write(node, name, value)
+                write_at(self._folder, f"{NODE}{node}/{name}", value)
             except FileNotFoundError:
                 if name not in _OPTIONAL:
                     raise OSError(errno.EOPNOTSUPP, f"{name} of {node}") from None
@@ -54,7 +59,7 @@ class Groups:
 
         def join() -> None:
             try:
-                self._write(node, "cgroup.procs", "0")
+                write_at(self._folder, f"{NODE}{node}/cgroup.procs", "0")
             except OSError as error:  # not to be taken for one about the program
                 raise OSError(errno.EIO, str(error.strerror), "joining the node's control group") from error
             # Who moves is not refused, unlike who is born.
@@ -78,17 +83,9 @@ class Groups:
             remove_tree(NODE + node, self._folder)
 
     def close(self) -> None:
-        """Remove all of them and the network's own folder, when there are no processes in them any more."""
+        """Remove the network's folder, and all in it; OSError while there are processes."""
         if self:
-            with suppress(OSError):
-                remove_network(self._folder)
-
-    def _write(self, node: str, name: str, text: str) -> None:
-        fd = os.open(f"{NODE}{node}/{name}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        try:
-            os.write(fd, text.encode())
-        finally:
-            os.close(fd)
+            remove_tree(self._name, self._above)
 
     def _read(self, node: str, name: str) -> str:
         """Return what a file of a node's group holds; nothing of one that is not there."""
@@ -98,6 +95,15 @@ class Groups:
             return ""
         with open(fd) as file:
             return file.read()
+
+
+def write_at(folder: int, path: str, text: str) -> None:
+    """Write a file below a folder."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
 
 
 def remove_tree(name: str, above: int, rounds: int = _ROUNDS) -> None:
@@ -120,17 +126,6 @@ def remove_tree(name: str, above: int, rounds: int = _ROUNDS) -> None:
             time.sleep(_PAUSE)
         else:
             return
-
-
-def remove_network(folder: int) -> None:
-    """Remove the folder of a network; OSError while it has processes."""
-    above = os.open("..", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
-    try:
-        name = os.path.basename(os.readlink(f"/proc/self/fd/{folder}"))
-        if name.startswith(NETWORK):
-            remove_tree(name, above)
-    finally:
-        os.close(above)
 
 
 def sweep_network(path: str) -> None:

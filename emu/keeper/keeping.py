@@ -225,10 +225,13 @@ class Keeping(Requests):
         self.furnished.update(nodes)
         client.tell({"furnished": len(nodes)})
 
-    def do_limit(self, client: Client, frame: Frame, nodes: dict[str, dict[str, str]]) -> None:
-        """Write settings of nodes' control groups, in a folder that comes along unless there is one."""
-        for fd in frame.fds:
-            self.groups.adopt(fd)
+    def do_group(self, client: Client, frame: Frame, name: str, controllers: list[str]) -> None:
+        """Make the folder of the network's control groups, in the one that comes along."""
+        self.groups.make(frame.fds[0], name, controllers)
+        client.tell({"made": True})
+
+    def do_limit(self, client: Client, _: Frame, nodes: dict[str, dict[str, str]]) -> None:
+        """Make control groups of nodes, and write their settings."""
         for node, settings in nodes.items():
             self.groups.limit(node, settings)
         client.tell({"limited": len(nodes)})

@@ -198,16 +198,17 @@ class Keeper(Keeping):
                     time.sleep(0.005)
         if self.groups:
             self.remove_groups()
-            self.remove_folder()
 
     def remove_groups(self) -> None:
-        """End every program, and remove the control groups."""
+        """End every program, and remove the control groups, then the folder that tells of them."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             while True:
                 os.waitpid(-1, 0)
-        self.groups.close()
+        with contextlib.suppress(OSError):
+            self.groups.close()
+            self.remove_folder()
 
     def remove_folder(self) -> None:
         """Remove the network's folder, and an empty one above it, by way of a descriptor.

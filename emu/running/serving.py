@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..graph.attributes import ANYTHING
 from ..graph.inside import PATIENCE
 from .facet import Facet
 
@@ -51,12 +52,24 @@ class Serving(Facet):
         else:
             wait_for(condition, getattr(condition, "__name__", "a condition"), timeout)
 
-    def _furnish(self, sandbox: Sandbox) -> None:
-        """Have nodes look to their programs as the plan says."""
+    def _check_inside(self) -> list[str]:
+        """Check that nodes can have their limits here; return a warning where the network does without."""
+        plan = self._itself.plan
+        if not any(node.inside is not None and node.inside.limits for node in plan.nodes):
+            return []
+        from ..processes.limiting import check_nodes
+
+        return check_nodes(plan.nodes, ignore=plan.optional_shaping == ANYTHING)
+
+    def _furnish(self, sandbox: Sandbox, limited: bool = True) -> None:
+        """Have nodes look to their programs as the plan says, and if they are `limited` take no more."""
         if nodes := [node for node in self._itself.plan.nodes if node.inside is not None]:
             from ..processes.daemons import furnish
+            from ..processes.limiting import limit_nodes
 
             furnish(sandbox, nodes)
+            if limited:
+                limit_nodes(sandbox, nodes)
 
     def _start_daemons(self, sandbox: Sandbox) -> None:
         """Start what the plan says that nodes run, and wait until it is ready."""

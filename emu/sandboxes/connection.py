@@ -180,6 +180,15 @@ class Sandbox:
         return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pid:"))
 
     @property
+    def groups(self) -> Path | None:
+        """The folder of the network's control groups, if it has any."""
+        return self._folder.groups
+
+    def record_groups(self, path: Path) -> None:
+        """Leave word of where the network's control groups are, for whoever sweeps up."""
+        self._folder.record_groups(path)
+
+    @property
     def owner(self) -> str:
         """The name of the user whose network it is."""
         uid = self._folder.uid

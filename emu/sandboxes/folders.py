@@ -23,8 +23,11 @@ from typing import NamedTuple
 
 from ..errors import EmuError, UsageError
 from ..graph.names import network_name_fault
+from ..keeper.groups import sweep_network
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+#: A symbolic link in a network's folder: where its control groups are.
+_GROUPS = "cgroup"
 #: How many folders of another user root looks into.
 _FOREIGN_LIMIT = 1000
 
@@ -53,6 +56,26 @@ class Folder:
     def uid(self) -> int:
         """Whose folder it is."""
         return os.fstat(self.fd).st_uid
+
+    @property
+    def groups(self) -> Path | None:
+        """The folder of the network's control groups, if it has any."""
+        with contextlib.suppress(OSError):
+            return Path(os.readlink(_GROUPS, dir_fd=self.fd))
+        return None
+
+    def record_groups(self, path: Path) -> None:
+        """Leave word of where the control groups are, for whoever sweeps up."""
+        os.symlink(path, _GROUPS, dir_fd=self.fd)
+
+    def empty(self) -> None:
+        """Remove what is in it, and the control groups first; OSError while those have processes."""
+        if (groups := self.groups) is not None:
+            if self.uid != os.geteuid():  # others may have written anything there
+                raise PermissionError(errno.EPERM, "somebody else's control groups", str(groups))
+            sweep_network(str(groups))
+        for entry in os.listdir(self.fd):
+            os.unlink(entry, dir_fd=self.fd)
 
     def unlock(self) -> None:
         """Leave the lock to whoever inherited the descriptor."""
@@ -121,8 +144,13 @@ def _try_claim(base: Base, name: str) -> Folder | None:
                 folder.close()
                 return None
             if os.path.samestat(os.stat(base.path / name), os.fstat(folder.fd)):
-                with contextlib.suppress(FileNotFoundError):  # left by a killed keeper
-                    os.unlink("socket", dir_fd=folder.fd)
+                try:
+                    folder.empty()  # of what a killed keeper left
+                except OSError as error:
+                    if error.errno != errno.EBUSY:
+                        raise
+                    folder.close()
+                    return None
                 return folder
     raise EmuError(f"make {base.path / name}: it was removed again and again")
 
@@ -189,8 +217,7 @@ def remove_dead(folder: Folder) -> None:
         if mine.uid != folder.base.uid or not _lock(mine.fd):
             return
         if os.path.samestat(os.stat(folder.name, dir_fd=base_fd, follow_symlinks=False), os.fstat(mine.fd)):
-            for entry in os.listdir(mine.fd):
-                os.unlink(entry, dir_fd=mine.fd)
+            mine.empty()
             os.rmdir(folder.name, dir_fd=base_fd)
 
 
