@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bisect
 import collections.abc
+import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TopologyError, UsageError, one_line, shown, suggestion
+from ..schedules import Event, parse_schedule
 from .attributes import KNOWN, number_or_text, position_of
 from .names import node_names
 from .yaml_tree import Item, Mapping, Scalar, Sequence
@@ -87,7 +89,10 @@ class _Form:
         self.read_nodes(nodes)
         edges = self.links(links, closed=nodes is not None)
         graph: Any = nx.MultiGraph() if all(link.back is None for link in edges) else nx.MultiDiGraph()
-        graph.graph.update(self.attributes(found, KNOWN["graph"]))
+        graph.graph.update(given := self.attributes(found, KNOWN["graph"]))
+        if "schedule" in given:
+            events = parse_schedule(given["schedule"])
+            graph.graph["schedule"] = _located(events, found["schedule"], self.file)
         graph.add_nodes_from(self.nodes.items())
         for number, link in enumerate(edges):
             graph.add_edge(*link.ends, number, **link.there)
@@ -267,25 +272,42 @@ def _culprit(item: Item, parser: Callable[[Any], Any]) -> Item:
         place = bisect.bisect_left(lasts, True, key=faulty)
         return item.items[place] if place < len(item.items) else item
     for key, value in item.pairs if isinstance(item, Mapping) else ():
-        if isinstance(key, Scalar) and _fault_of({key.text: _value(value, numbers=True)}, parser):
-            return value
+        if isinstance(key, Scalar):
+            within = _parser_within(parser, key.text)
+            if _fault_of(_value(value, numbers=True), within):
+                return _culprit(value, within)
     return item
+
+
+def _parser_within(parser: Callable[[Any], Any], key: str) -> Callable[[Any], Any]:
+    """Return what parses the value of one key of a mapping as if nothing else were in it."""
+    return lambda value: parser({key: value})
 
 
 def _items(item: Sequence, count: int) -> list[Any]:
     return [_value(one, numbers=True) for one in item.items[:count]]
 
 
-def read_value(item: Item, parser: Callable[[Any], Any], file: str) -> Any:
-    """Return what a parser makes of a whole document.
+def read_events(item: Item, file: str) -> tuple[Event, ...]:
+    """Return the events of a schedule, each with the line on which it begins.
 
     Raises:
-        UsageError: it does not take it; with the file's name and the line.
+        UsageError: something in it is wrong; with the file's name and the line.
     """
     value = _value(item, numbers=True)
-    if fault := _fault_of(value, parser):
-        raise UsageError(f"{file}:{_culprit(item, parser).line}: {fault}")
-    return parser(value)
+    if fault := _fault_of(value, parse_schedule):
+        raise UsageError(f"{file}:{_culprit(item, parse_schedule).line}: {fault}")
+    return _located(parse_schedule(value), item, file)
+
+
+def _located(events: collections.abc.Sequence[Event], item: Item, file: str) -> tuple[Event, ...]:
+    if isinstance(item, Mapping):
+        found = [one for key, one in item.pairs if isinstance(key, Scalar) and key.text == "events"]
+        item = found[0] if found else item
+    lines = [one.line for one in item.items] if isinstance(item, Sequence) else [item.line] * len(events)
+    return tuple(
+        dataclasses.replace(event, where=f"{file}:{line}") for event, line in zip(events, lines, strict=True)
+    )
 
 
 def _value(item: Item, numbers: bool) -> Any:

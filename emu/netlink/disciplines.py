@@ -67,13 +67,13 @@ class Netem:
     """The delay line: what happens to packets on their way (tc-netem(8)).
 
     `limit` is how many packets may be on their way at once. A change of a running one has to say what is
-    no more (`again`): the kernel keeps what is not mentioned. Where nothing above has a rate (`first`), and
-    there is no delay, one of 1 Tbit/s makes netem let go of the sender's socket.
+    no more (`again`): the kernel keeps what is not mentioned. Where packets wait for another discipline below
+    (`frees`), and there is no delay, a rate of 1 Tbit/s makes netem let go of the sender's socket.
     """
 
     shaping: Shaping
     limit: int
-    first: bool = False
+    frees: bool = False
     again: bool = False
 
     kind = "netem"
@@ -98,8 +98,12 @@ class Netem:
                 words += [show_chance(chance.correlation)] if chance.correlation else []
         words += ["gap", str(one.reorder.gap)] if one.reorder else []
         words += _slot_words(one.slot) if one.slot else []
-        words += ["rate", show_rate(LARGEST_RATE)] if self.first and not one.delay else []
+        words += ["rate", show_rate(LARGEST_RATE)] if self._paces else []
         return words + (["seed", str(one.seed)] if one.seed is not None else [])
+
+    @property
+    def _paces(self) -> bool:
+        return self.frees and not self.shaping.delay
 
     def options(self) -> bytes:
         """Return the options as the kernel takes them."""
@@ -114,7 +118,7 @@ class Netem:
             self._chances(random[1]),
             _slot(one.slot) if one.slot else attribute(_SLOT, bytes(40)) if self.again else b"",
             _model(one.loss) if one.loss else b"",
-            _pace(0 if one.delay else LARGEST_RATE) if self.first and (self.again or not one.delay) else b"",
+            _pace(LARGEST_RATE) if self._paces else _pace(0) if self.again else b"",
             attribute(_LATENCY64, struct.pack("=q", delay)) if delay % TICK or delay // TICK > _MOST else b"",
             _jitter64(one.jitter),
             self._distributions(),

@@ -120,6 +120,22 @@ class Shaping:
         return dataclasses.replace(self, rate=None, queue=None, limit=None, mtu=None)
 
     @property
+    def around_the_queue(self) -> tuple[Shaping, Shaping]:
+        """What happens to packets before the queue of a rate, and behind it.
+
+        A delay comes to the same on either side. What overtakes or goes in bursts does so behind the queue.
+        """
+        way = self.on_the_way
+        if self.reorder or self.slot:
+            return Shaping(), way
+        delay = Shaping(
+            delay=self.delay, jitter=self.jitter, delay_correlation=self.delay_correlation,
+            distribution=self.distribution, seed=self.seed if self.jitter else None,
+        )  # fmt: skip
+        rest = dataclasses.replace(way, delay=0, jitter=0, delay_correlation=0.0, distribution=None)
+        return delay, dataclasses.replace(rest, seed=None) if rest == Shaping(seed=self.seed) else rest
+
+    @property
     def in_the_queue(self) -> Shaping:
         """The rate, its queue and the MTU alone."""
         return Shaping(rate=self.rate, queue=self.queue, limit=self.limit, mtu=self.mtu)

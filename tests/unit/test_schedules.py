@@ -11,6 +11,7 @@ import pytest
 
 import emu
 from emu.reading.schedule_files import events_in
+from emu.reading.sources import graph_from
 from emu.schedules import parse_schedule, steps_of
 from emu.topologies.two_segment import two_segment
 from emu.traces import known_traces, read_trace, trace_path
@@ -86,6 +87,25 @@ def test_a_file_s_faults_have_their_line(tmp_path: Path) -> None:
         events_in(path)
     path.write_text("# two\n- {at: 1s, link: [A, B], do: up}\n")
     assert [event.where for event in events_in(path)] == [f"{path}:2"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "place"),
+    [
+        ("[{at: 1, link: [A, B], do: up},\n\n {at: 2, link: [A, C], do: up}]", "4: link A--C: no node 'C'"),
+        ("\n  start: 1s\n  events:\n  - {at: 1, link: [A, B], do: up}\n  - {at: 0}", "6: schedule event 2: "),
+        ("\n  start: -1\n  events: []", "3: start -1 is negative"),
+        ("3", "2: schedule 3 is not a list of events"),
+    ],
+)
+def test_faults_of_a_schedule_in_a_topology_have_their_line(
+    tmp_path: Path, schedule: str, place: str
+) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text(f"links: [[A, B]]\nschedule: {schedule}\n")
+    with pytest.raises(emu.TopologyError) as error:
+        emu.plan_for(graph_from(str(path)))
+    assert f"lab.yaml:{place}" in str(error.value)
 
 
 @pytest.mark.parametrize("name", sorted(known_traces()))
