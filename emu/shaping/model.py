@@ -29,8 +29,9 @@ class Loss:
     """A loss model of netem: `random`, `gemodel` or `state`, with its chances in tc's order.
 
     random: the loss and its correlation. gemodel (Gilbert and Elliott): p, r, 1-h, 1-k. state (a Markov
-    chain of four states): p13, p31, p32, p23, p14. S. Salsano et al., "Definition of a general and
-    intuitive loss model for packet networks and its implementation in the Netem module", 2012.
+    chain of four states): p13, p31, p32, p23, p14. S. Salsano, F. Ludovici, A. Ordine and D. Giannuzzi,
+    "Definition of a general and intuitive loss model for packet networks and its implementation in the Netem
+    module in the Linux kernel", version 3.1, University of Rome Tor Vergata, 2012.
     """
 
     model: str
@@ -192,8 +193,8 @@ def default_limit(shaping: Shaping) -> Limit:
     """Return how much the queue of a rate holds where nothing is said, in packets of full size.
 
     What the rate carries in twice the delay, the round trip of a link that is alike in both
-    directions (C. Villamizar and C. Song, "High Performance TCP in ANSNET", 1994), but not less than
-    in 20 ms, nor than 20 packets.
+    directions (C. Villamizar and C. Song, "High Performance TCP in ANSNET", ACM SIGCOMM Computer
+    Communication Review 24(5), 1994), but not less than in 20 ms, nor than 20 packets.
     """
     span = max(2 * shaping.delay, _LEAST_TIME)
     held = -(-(shaping.rate or 0) * span // (8 * 10**9 * shaping.frame))

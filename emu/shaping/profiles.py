@@ -42,8 +42,7 @@ def _profile(rates: tuple[str, str], delay: str, source: str, **others: str) -> 
 
 _WEBPAGETEST = "WebPageTest, connectivity.ini.sample of its server (github.com/catchpoint/WebPageTest)"
 _STARLINK = (
-    "F. Michel et al., A First Look at Starlink Performance, IMC 2022, as told by the authors at "
-    "blog.apnic.net/2022/11/28/fact-checking-starlinks-performance-figures"
+    "F. Michel, M. Trevisan, D. Giordano and O. Bonaventure, A First Look at Starlink Performance, IMC 2022"
 )
 #: The profiles that emu brings.
 PROFILES: dict[str, Profile] = {
@@ -59,7 +58,9 @@ PROFILES: dict[str, Profile] = {
         "J. Huang et al., A Close Examination of Performance and Power Characteristics of 4G LTE Networks, "
         "MobiSys 2012: medians; round trip 70 ms",
     ),
-    "satellite-leo": _profile(("17mbit", "178mbit"), "25ms", f"{_STARLINK}: medians; round trip 50 ms"),
+    "satellite-leo": _profile(
+        ("17mbit", "178mbit"), "25ms", f"{_STARLINK}: medians; round trip to servers in Europe 50 ms"
+    ),
     "satellite-geo": _profile(
         ("10mbit", "100mbit"),
         "279ms",
