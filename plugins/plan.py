@@ -70,11 +70,15 @@ def plan(
 
 
 def _features(plan: Plan) -> frozenset[str] | None:
-    """Return what this kernel can do of what the links need; None where nothing is left out or replaced."""
+    """Return what this kernel can do of what the links need; None where nothing is left out or replaced.
+
+    A script may be meant for another machine: that links need more than this kernel has is said, no fault.
+    """
     from emu.errors import EmuError
     from emu.kernel_parts import read_kernel
     from emu.netlink.features import find_features, names_in, unsupported
     from emu.netlink.queueing import needs_of
+    from emu.prompt.reader import print_error
     from emu.sandboxes.sandbox import create_sandbox
 
     if not (needs := needs_of(plan)):
@@ -87,8 +91,10 @@ def _features(plan: Plan) -> frozenset[str] | None:
         there = find_features(sandbox, names_in(needs))
     finally:
         sandbox.end()
-    refused = unsupported(needs, there, read_kernel()) and not plan.optional_shaping
-    return None if refused else there
+    if plan.optional_shaping or not (lines := unsupported(needs, there, read_kernel())):
+        return there
+    print_error(f"the script is for another kernel: {'; '.join(lines)}")
+    return None
 
 
 def _show(plan: Plan, names: tuple[str, ...], everything: bool) -> None:
