@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import emu
+from emu.prompt.own import Recording
 
 if TYPE_CHECKING:
     from emu.capture.handle import Capture
@@ -21,50 +21,63 @@ WHERE is an interface (HOST1-veth0), a node (all of its interfaces), HOST1--ROUT
 NODE:INTERFACE (HOST1:lo), or several of them with commas in between. FILTER is that of tcpdump; nodes may
 stand in it by their names. What FILE held is lost."""
 
-#: What each session captures, by where it goes.
-_jobs: weakref.WeakKeyDictionary[Session, dict[str, CaptureJob]] = weakref.WeakKeyDictionary()
 
-
-class CaptureJob:
+class CaptureJob(Recording):
     """A capture in the background of a prompt."""
 
-    def __init__(self, capture: Capture, words: str) -> None:
-        self.capture, self.words = capture, words
-        self._stopping = False
-        self._thread = threading.Thread(target=self._follow, name=f"capture {words}", daemon=True)
+    def __init__(self, capture: Capture, file: str, command: str) -> None:
+        super().__init__(command)
+        self.file, self._capture, self._ending = file, capture, False
+        self._thread = threading.Thread(target=self._follow, name=command, daemon=True)
         self._thread.start()
+
+    @property
+    def over(self) -> bool:
+        """Whether it ended."""
+        return not self._capture.running
+
+    def end(self) -> int:
+        """End it, say how it went, and return the exit status."""
+        status = self._end()
+        click.echo(self._result())
+        return status
+
+    def close(self) -> None:
+        """End it with the prompt, and say how it went, unless that has been said."""
+        if not self.over:
+            self._end()
+            click.echo(self._result(), err=True)
+
+    def wait(self) -> int:
+        """Wait until it ends, and return its status."""
+        self._thread.join()
+        return self._status()
+
+    def _end(self) -> int:
+        self._ending = not self.over
+        self._capture.close()
+        self._thread.join()
+        return self._status()
+
+    def _status(self) -> int:
+        return 0 if self._capture.error is None else self._capture.error.exit_status
 
     def _follow(self) -> None:
         """Tell what happens, and of an end that nobody has asked for."""
         from emu.prompt.session import print_error
 
-        while self.capture.wait():
-            self._tell_notes(print_error)
-        self._tell_notes(print_error)
-        if not self._stopping:
-            print_error(self.result())
+        going = True
+        while going:
+            going = self._capture.wait()
+            for note in self._capture.take_notes():
+                print_error(f"{self.command}: {note}")
+        if not self._ending:
+            print_error(self._result())
 
-    def _tell_notes(self, tell: Callable[[str], None]) -> None:
-        for note in self.capture.take_notes():
-            tell(f"capture {self.words}: {note}")
-
-    def stop(self) -> int:
-        """End it and return the exit status."""
-        self._stopping = self.capture.running
-        self.capture.close()
-        self._thread.join()
-        return 0 if self.capture.error is None else self.capture.error.exit_status
-
-    def close(self) -> None:
-        """End it with the prompt, and say how it went, unless that has been said."""
-        if self.capture.running:
-            self.stop()
-            click.echo(self.result(), err=True)
-
-    def result(self) -> str:
+    def _result(self) -> str:
         """Return how it went, in a line."""
-        error = f"; {self.capture.error}" if self.capture.error is not None else ""
-        return f"capture {self.words}: {self.capture.summary()}{error}"
+        error = f"; {self._capture.error}" if self._capture.error is not None else ""
+        return f"{self.command}: {self._capture.summary()}{error}"
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,7 +94,8 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(
     context_settings={"ignore_unknown_options": True},
     help=f"Capture packets in the background.\n\n{_WHERE}\n\n"
-    "Without arguments it tells what is being captured. All ends with the prompt.\n\n\b\n"
+    "Without arguments it tells what is being captured. Captures are jobs, for 'jobs' and 'kill', and end "
+    "with the prompt.\n\n\b\n"
     "emu> capture HOST1-veth0 ping.pcapng icmp\nemu> capture --all lab.pcapng\nemu> capture --stop",
 )  # fmt: skip
 @click.argument("words", nargs=-1, metavar="[WHERE] FILE [FILTER]…")
@@ -92,20 +106,17 @@ def capture(
     session: Session, words: tuple[str, ...], everything: bool, buffer: int | None, stop: bool
 ) -> int:
     """Capture packets in the background; the help is the decorator's."""
-    running = _jobs.setdefault(session, {})
-    for path in [path for path, job in running.items() if not job.capture.running]:
-        del running[path]
+    running = [job for job in session.jobs.own() if isinstance(job, CaptureJob)]
     if stop:
         return _stop(running, words)
     if not words and not everything:
-        click.echo("\n".join(job.words for job in running.values()) or "nothing is being captured")
+        click.echo("\n".join(str(job) for job in running) or "nothing is being captured")
         return 0
     where, file, text = _split(words, everything)
     begun = session.network.capture(where, file, text, buffer=buffer and buffer * 1024)
-    shown = " ".join((*(["--all"] if everything else []), *words))
-    running[file] = job = CaptureJob(begun, shown)
-    session.ending.callback(job.close)
-    click.echo(f"capturing to {file}; 'capture --stop' ends it")
+    job = CaptureJob(begun, file, " ".join(("capture", *(["--all"] if everything else []), *words)))
+    session.jobs.add(job)
+    click.echo(f"[{job.number}] capturing to {file}; 'kill {job.number}' or 'capture --stop' ends it")
     return 0
 
 
@@ -121,18 +132,15 @@ def _split(words: tuple[str, ...], everything: bool) -> tuple[list[str], str, st
     return where, rest[0], " ".join(rest[1:])
 
 
-def _stop(running: dict[str, CaptureJob], files: tuple[str, ...]) -> int:
+def _stop(running: Sequence[CaptureJob], files: tuple[str, ...]) -> int:
     from emu.errors import UsageError
 
+    known = {job.file for job in running}
     for file in files:
-        if file not in running:
+        if file not in known:
             raise UsageError(f"stop capturing to {file}: that is not being done; 'capture' lists what is")
-    status = 0
-    for file in files or tuple(running):
-        job = running.pop(file)
-        status = job.stop() or status
-        click.echo(job.result())
-    return status
+    statuses = [job.end() for job in running if not files or job.file in files]
+    return next((status for status in statuses if status), 0)
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""`jobs`, `log`, `fg`, `kill`, `wait` and `emu logs`: programs in the background, and daemons."""
+"""`jobs`, `log`, `fg`, `bg`, `kill`, `wait` and `emu logs`: programs in the background, and daemons."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 import emu
 
 if TYPE_CHECKING:
-    from emu.processes.jobs import JobFacts
+    from emu.processes.jobs import Job, JobFacts
+    from emu.prompt.own import OwnJob
     from emu.prompt.session import Session
     from emu.running.network import Network
+
+    Listed = TypeVar("Listed", bound=JobFacts | OwnJob)
 
 #: How many jobs that ended are listed.
 _ENDED = 10
@@ -28,13 +31,13 @@ _KIND = {True: "daemon", False: "job"}
 _FOR_GOOD = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGQUIT)
 
 
-def jobs_named(network: Network, words: Sequence[str], all_jobs: Sequence[JobFacts]) -> list[JobFacts]:
+def jobs_named(network: Network, words: Sequence[str], all_jobs: Sequence[Listed]) -> list[Listed]:
     """Return the jobs that words name: `1` or `%1`, `NODE` for all of its jobs, `NODE:TEXT` for some of them.
 
     Raises:
         UsageError: a word names none.
     """
-    found: dict[int, JobFacts] = {}
+    found: dict[int, Listed] = {}
     for word in words:
         number = word.removeprefix("%")
         node, _, text = word.partition(":")
@@ -53,7 +56,9 @@ def jobs_named(network: Network, words: Sequence[str], all_jobs: Sequence[JobFac
 @click.option("-a", "--all", "every", is_flag=True, help="All that have ended, not only the last ones.")
 @click.pass_obj
 def jobs(session: Session, every: bool) -> None:
-    """Show what runs in the background: daemons, and programs that any prompt started; and what is stopped.
+    """Show what runs in the background: daemons, and programs that any prompt started.
+
+    The kind `here` are captures, counters, and programs that Ctrl-Z stopped: those end with this prompt.
 
     \b
     emu> HOST2 python3 -m http.server &
@@ -68,7 +73,10 @@ def jobs(session: Session, every: bool) -> None:
         (one.number, one.node or "-", _KIND[one.daemon], one.state, span(one.age), one.command)
         for one in known if one.number not in hidden
     ]  # fmt: skip
-    rows += [(one.number, one.node, "here", one.state, "", one.command) for one in session.jobs.own()]
+    rows += [
+        (one.number, one.node or "-", "here", one.state, span(one.age), one.command)
+        for one in session.jobs.own()
+    ]  # fmt: skip
     if rows:
         print_table(["JOB", "NODE", "KIND", "STATE", "AGE", "COMMAND"], sorted(rows))
     else:
@@ -97,6 +105,10 @@ def log(session: Session, words: tuple[str, ...], follow: bool, lines: int) -> N
     emu> log -f HOST2
     emu> log HOST2:http -n 100
     """
+    own = {str(one.number) for one in session.jobs.own()}
+    for word in words:
+        if word.removeprefix("%") in own:
+            raise emu.UsageError(f"show the log of job {word}: it has none; what it says is shown here")
     show_logs(session.network, words, follow, lines)
 
 
@@ -164,23 +176,37 @@ def _follow(network: Network, named: Sequence[JobFacts], lines: int | None) -> N
 @click.argument("word", required=False, metavar="[JOB]")
 @click.pass_obj
 def fg(session: Session, word: str | None) -> int:
-    """Bring a job to the front: one that Ctrl-Z stopped, by default the last, or one in the background.
+    """Bring a job to the front: by default the one that was stopped last, else the last one started here.
 
-    Of the latter the output is shown until it ends; Ctrl-C interrupts it.
+    A program that was started with `&` has no terminal: what it prints is shown until it ends; Ctrl-C
+    interrupts it, Ctrl-Z stops it.
 
     \b
     emu> fg
     emu> fg 1
     """
-    return session.jobs.bring_to_front(None if word is None else _number(word))
+    return session.jobs.bring_to_front(_one(session, word, running=True))
 
 
-def _number(word: str) -> int:
-    """Return the number of a job."""
-    number = word.removeprefix("%")
-    if not number.isdecimal():
-        raise emu.UsageError(f"no job {word}; 'jobs' lists them")
-    return int(number)
+@click.command()
+@click.argument("word", required=False, metavar="[JOB]")
+@click.pass_obj
+def bg(session: Session, word: str | None) -> None:
+    """Let a stopped job go on in the background: by default the one that was stopped last.
+
+    One that was in front stops again when it reads from the terminal.
+
+    \b
+    emu> bg
+    """
+    session.jobs.send_to_background(_one(session, word, running=False))
+
+
+def _one(session: Session, word: str | None, *, running: bool) -> JobFacts | OwnJob:
+    """Return the job that a word names; without a word, the one that is meant then."""
+    if word is None:
+        return session.jobs.current(running)
+    return jobs_named(session.network, [word], session.jobs.every())[-1]
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -188,6 +214,8 @@ def _number(word: str) -> int:
 @click.pass_obj
 def kill(session: Session, words: tuple[str, ...]) -> None:
     """Send a signal to jobs and what they started, by default SIGTERM; a daemon is not started again.
+
+    It ends captures and the writing of counters, too.
 
     \b
     emu> kill 1
@@ -199,19 +227,18 @@ def kill(session: Session, words: tuple[str, ...]) -> None:
         number, words = _signal(words[0][1:]), words[1:]
     if not words:
         raise emu.UsageError("kill what? 'jobs' lists the jobs")
-    rest = []
-    for word in words:
-        digits = word.removeprefix("%")
-        own = session.jobs.find_own(int(digits)) if digits.isdecimal() else None
-        if own is not None:
-            own.process.kill_group()
-        else:
-            rest.append(word)
-    known = session.network.jobs()
-    for one in jobs_named(session.network, rest, known):
-        if one.over and len(rest) == len(words) == 1 and rest[0].removeprefix("%").isdecimal():
-            raise emu.UsageError(f"kill job {one.number}: it has ended ({one.state})")
-        session.network.job(one.number).send_signal(number, end=number in _FOR_GOOD)
+    named = jobs_named(session.network, words, session.jobs.every())
+    if len(named) == 1 and named[0].over and words[0].removeprefix("%").isdecimal():
+        raise emu.UsageError(f"kill job {named[0].number}: it has ended ({named[0].state})")
+    for one in named:
+        _handle(session, one).send_signal(number, end=number in _FOR_GOOD)
+
+
+def _handle(session: Session, one: JobFacts | OwnJob) -> Job | OwnJob:
+    """Return what acts on a job."""
+    from emu.processes.watching import JobFacts
+
+    return session.network.job(one.number) if isinstance(one, JobFacts) else one
 
 
 def _signal(word: str) -> int:
@@ -236,18 +263,21 @@ def wait(session: Session, words: tuple[str, ...]) -> int:
     """
     from emu.processes.terminal import shell_status
 
-    known = session.network.jobs()
-    named = jobs_named(session.network, words, known) if words else [one for one in known if not one.daemon]
+    if not words:
+        for one in session.network.jobs():
+            if not one.daemon:
+                session.network.job(one.number).wait()
+        return 0
     status = 0
-    for one in named:
-        status = shell_status(session.network.job(one.number).wait())
-    return status if words else 0
+    for named in jobs_named(session.network, words, session.jobs.every()):
+        status = shell_status(_handle(session, named).wait())
+    return status
 
 
 @emu.hookimpl
 def emu_register_commands(register: Callable[..., None]) -> None:
     """Add the commands."""
-    for command in (jobs, log, fg, kill, wait):
+    for command in (jobs, log, fg, bg, kill, wait):
         register(command)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +9,39 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.prompt.own import Recording
 
 if TYPE_CHECKING:
     from emu.counting.counter_log import CounterLog
     from emu.prompt.session import Session
 
-#: What each session's logs are, by the file that they write.
-_logs: weakref.WeakKeyDictionary[Session, dict[Path, CounterLog]] = weakref.WeakKeyDictionary()
+
+class CounterJob(Recording):
+    """Counters that are written in the background of a prompt."""
+
+    def __init__(self, log: CounterLog, interval: float) -> None:
+        super().__init__(f"counters {log.path} -i {interval:g}")
+        self.path, self._log = log.path, log
+
+    @property
+    def over(self) -> bool:
+        """Whether it ended."""
+        return not self._log.running
+
+    def end(self) -> int:
+        """End it, say how it went, and return the exit status."""
+        self._log.stop()
+        click.echo(f"{self.command}: {self._log.samples:,} sample{'s' * (self._log.samples != 1)}")
+        return 0
+
+    def close(self) -> None:
+        """End it with the prompt."""
+        self._log.stop()
+
+    def wait(self) -> int:
+        """Wait until it ends, and return its status."""
+        self._log.wait()
+        return 0
 
 
 @click.command()
@@ -27,7 +52,7 @@ _logs: weakref.WeakKeyDictionary[Session, dict[Path, CounterLog]] = weakref.Weak
 )  # fmt: skip
 @click.option("--stop", is_flag=True, help="Stop writing to FILE, or to all files.")
 @click.pass_obj
-def counters(session: Session, file: Path | None, interval: float, stop: bool) -> int:
+def counters(session: Session, file: Path | None, interval: float, stop: bool) -> None:
     """Write what all links count to a CSV file, in the background, until told to stop.
 
     A row is one direction of a link at one time; the column `time` is in seconds since the start. What
@@ -37,36 +62,28 @@ def counters(session: Session, file: Path | None, interval: float, stop: bool) -
     emu> counters traffic.csv --interval 0.1
     emu> counters --stop
     """
-    running = _logs.setdefault(session, {})
-    for path in [path for path, log in running.items() if not log.running]:
-        del running[path]
-    if stop:
-        return _stop(running, file)
-    if file is None:
-        click.echo("\n".join(map(str, running)) or "no counters are being written")
-        return 0
-    _start(session, running, file, interval)
-    return 0
-
-
-def _start(session: Session, running: dict[Path, CounterLog], file: Path, interval: float) -> None:
     from emu.errors import UsageError
     from emu.prompt.session import print_error
 
-    if file in running:
+    running = [job for job in session.jobs.own() if isinstance(job, CounterJob)]
+    writing = file in [job.path for job in running]
+    if stop:
+        if file is not None and not writing:
+            raise UsageError(
+                f"stop writing counters to {file}: that is not being done; 'counters' lists what is"
+            )
+        for job in running:
+            if file in (None, job.path):
+                job.end()
+    elif file is None:
+        click.echo("\n".join(map(str, running)) or "no counters are being written")
+    elif writing:
         raise UsageError(f"write counters to {file}: that is being done; 'counters {file} --stop' ends it")
-    running[file] = session.network.log_counters(file, interval, failed=lambda error: print_error(str(error)))
-    click.echo(f"counters: to {file} every {interval:g} s; 'counters --stop' ends it")
-
-
-def _stop(running: dict[Path, CounterLog], file: Path | None) -> int:
-    from emu.errors import UsageError
-
-    if file is not None and file not in running:
-        raise UsageError(f"stop writing counters to {file}: that is not being done; 'counters' lists what is")
-    for path in [file] if file is not None else list(running):
-        running.pop(path).stop()
-    return 0
+    else:
+        log = session.network.log_counters(file, interval, failed=lambda error: print_error(str(error)))
+        job = CounterJob(log, interval)
+        session.jobs.add(job)
+        click.echo(f"[{job.number}] counters to {file}; 'kill {job.number}' or 'counters --stop' ends it")
 
 
 @emu.hookimpl

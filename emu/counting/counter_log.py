@@ -56,6 +56,8 @@ class CounterLog:
 
     #: Why the file could not be written any more; None while it can.
     error: EmuError | None = None
+    #: How many samples were written.
+    samples: int = 0
 
     def __init__(
         self,
@@ -98,6 +100,14 @@ class CounterLog:
             EmuError: not all could be written; the file holds what could.
         """
         self._stopping.set()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until no more samples are taken.
+
+        Raises:
+            EmuError: not all could be written; the file holds what could.
+        """
         self._thread.join()
         if self.error is not None:
             raise self.error
@@ -128,6 +138,7 @@ class CounterLog:
             elapsed = f"{self._ticks.elapsed():.6f}"
             rows.writerows([elapsed, *dataclasses.astuple(one)] for one in self._read())
             file.flush()
+            self.samples += 1
             if self._stopping.wait(self._ticks.until_next()):
                 return
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import socket
 from collections.abc import Sequence
 
@@ -25,6 +26,7 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 163
 
 # include/uapi/asm-generic/unistd.h, the same for all machines, and include/uapi/linux/mount.h
 SYS_FSOPEN, SYS_FSCONFIG, SYS_FSMOUNT = 430, 431, 432
+PR_SET_PDEATHSIG = 1  # prctl(2)
 FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC, FSCONFIG_CMD_CREATE = 1, 1, 6
 
 #: Where the private folders of nodes are, each below its node's name.
@@ -47,6 +49,11 @@ def unshare(flags: int) -> None:
 def setns(fd: int, kind: int) -> None:
     """Move the calling thread into the namespace that `fd` refers to, as the system call does."""
     _call("setns", fd, kind)
+
+
+def end_with_parent() -> None:
+    """End this process, by SIGKILL, when the thread that started it ends."""
+    _call("prctl", PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:

@@ -10,15 +10,13 @@ import signal
 import termios
 from collections.abc import Callable, Sequence
 
-from .namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, become_node, setns
+from .namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, become_node, end_with_parent, setns
+from .wire import FRONT
 
 #: What a supervisor passes on to the program's process group.
 FORWARDED = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
-#: What tells a supervisor to give its program the terminal.
-FRONT = signal.SIGRTMIN
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class View:
@@ -180,10 +178,11 @@ def supervise(program: Program, error_write: int) -> None:
 
     def job() -> None:
         try:
-            call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)  # what ends this process ends the program
+            end_with_parent()
             os.setpgid(0, 0)
             os.tcsetpgrp(0, os.getpid())
-            signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+            for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):  # it is another terminal's
+                signal.signal(number, signal.SIG_DFL)
             execute(program.argv, program.env)
         except OSError as error:
             os.write(error_write, f"{error.errno} ".encode())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import struct
 from collections import deque
@@ -23,6 +24,9 @@ HEADER = struct.Struct("!II")
 MAX_FDS = 253
 #: The most bytes that either part of a frame may have: a header that says more is no header of ours.
 MAX_PART = 1 << 28
+#: The signal that gives a program the foreground of its terminal when SIGCONT follows; without it, it goes on
+#: in the background.
+FRONT = signal.SIGRTMIN
 
 
 class Frame:

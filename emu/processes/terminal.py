@@ -14,10 +14,12 @@ import select
 import signal
 import sys
 import termios
+import threading
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ..keeper.wire import FRONT
 from .process import Process
 
 #: What is read from either side at once, in bytes.
@@ -40,11 +42,21 @@ def shell_status(returncode: int) -> int:
 
 
 class TerminalJob:
-    """A program on a pseudo-terminal; in front only while `foreground` runs."""
+    """A program on a pseudo-terminal; in front only while `foreground` runs.
+
+    Attributes:
+        process: the program.
+        state: "running", "stopped" or "exited", as far as that has been noticed: in front, or behind it by
+            `background`.
+    """
 
     def __init__(self, start: Callable[[int], Process]) -> None:
         """Start a program by `start`, which is given the program's end of the terminal."""
         self.master, theirs = os.openpty()
+        self.state = "running"
+        self._behind: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._leave = -1
         try:
             os.set_inheritable(self.master, False)
             with contextlib.suppress(termios.error):
@@ -57,48 +69,90 @@ class TerminalJob:
         finally:
             os.close(theirs)
 
-    def foreground(self) -> str:
-        """Relay until the program stops or ends; return "stopped" or "exited"."""
-        with _raw_mode(), _on_signal(signal.SIGWINCH, self._copy_size):
+    def foreground(self, *, resumed: bool = False) -> str:
+        """Relay until the program stops or ends, and return the state; to be `resumed`, it goes on first."""
+        self._leave_background()
+        if self.state == "exited":
+            return self.state
+        with _raw_mode(), on_signal(signal.SIGWINCH, self._copy_size):
             self._copy_size()
-            state = self._relay()
-        if state == "exited":
+            if resumed:  # only now that the terminal is ours
+                self.process.send_signal(FRONT)
+                self.go_on()
+            self._relay(0, lambda: self.process.send_signal(signal.SIGHUP), lambda data: _write_all(1, data))
+        if self.state == "exited":
             self.close()
-        return state
+        return self.state
 
-    def resume(self) -> str:
-        """Continue a stopped program in the foreground."""
+    def background(self, show: Callable[[bytes], object], changed: Callable[[], object]) -> None:
+        """Relay what it prints in a thread of its own, until it is in front again, or ends.
+
+        Args:
+            show: is called with what it prints.
+            changed: is called when it stops or ends.
+        """
+
+        def run() -> None:
+            while self._relay(leave, lambda: True, show):
+                if self.state == "exited":
+                    self.close()
+                    changed()
+                    break
+                changed()
+            os.close(leave)
+
+        leave, self._leave = os.pipe()
+        self._behind = threading.Thread(target=run, name="background", daemon=True)
+        self._behind.start()
+
+    def go_on(self) -> None:
+        """Let a stopped program go on: without the keys of the terminal, unless it is in front."""
+        self.state = "running"
         self.process.send_signal(signal.SIGCONT)
-        return self.foreground()
 
     def close(self) -> None:
         """Let go of the terminal and the program; one that still runs is hung up."""
+        self._leave_background()
         if self.master >= 0:
             os.close(self.master)
             self.master = -1
         self.process.close()
 
-    def _relay(self) -> str:
-        sources = [0, self.master, self.process.fileno()]
+    def _leave_background(self) -> None:
+        with self._lock:
+            behind, self._behind = self._behind, None
+        if behind is not None:
+            os.close(self._leave)
+            if behind is not threading.current_thread():
+                behind.join()
+
+    def _relay(self, keys: int, ended: Callable[[], object], show: Callable[[bytes], object]) -> bool:
+        """Relay until the program stops or ends, or `ended` is true when there can be no more keys.
+
+        Returns whether it stopped or ended.
+        """
+        sources = [keys, self.master, self.process.fileno()]
         while True:
             ready = select.select(sources, [], [])[0]
-            if self.master in ready and not self._show():
+            if self.master in ready and not self._show(show):
                 sources.remove(self.master)  # nobody has the other end open any more
-            if 0 in ready:
-                typed = _read(0)
-                if not typed:  # the user's terminal is gone
-                    sources.remove(0)
-                    self.process.send_signal(signal.SIGHUP)
-                elif self.master in sources:
+            if keys in ready:
+                typed = _read(keys)
+                if typed and self.master in sources:
                     _write_all(self.master, typed)
+                elif not typed:  # the user's terminal is gone, or wanted for the program
+                    sources.remove(keys)
+                    if ended():
+                        return False
             if self.process.fileno() in ready and (state := self.process.next_event(0)) is not None:
-                while select.select([self.master], [], [], 0)[0] and self._show():
+                while select.select([self.master], [], [], 0)[0] and self._show(show):
                     pass
-                return state
+                self.state = state
+                return True
 
-    def _show(self) -> bool:
+    def _show(self, show: Callable[[bytes], object]) -> bool:
         data = _read(self.master)
-        _write_all(1, data)
+        show(data)
         return bool(data)
 
     def _copy_size(self) -> None:
@@ -119,7 +173,7 @@ def run_attached(start: Callable[[int | None], Process]) -> int:
         state = job.foreground()
         while state == "stopped":
             os.kill(os.getpid(), signal.SIGSTOP)
-            state = job.resume()
+            state = job.foreground(resumed=True)
     return shell_status(job.process.wait())
 
 
@@ -138,12 +192,12 @@ def forwarded_signals(
 
     with contextlib.ExitStack() as stack:
         for number in numbers:
-            stack.enter_context(_on_signal(number, functools.partial(pass_on, number)))
+            stack.enter_context(on_signal(number, functools.partial(pass_on, number)))
         yield
 
 
 @contextlib.contextmanager
-def _on_signal(number: int, action: Callable[[], Any]) -> Iterator[None]:
+def on_signal(number: int, action: Callable[[], Any]) -> Iterator[None]:
     """Do `action` on a signal meanwhile; nothing outside of the main thread, which gets no signals."""
     try:
         before = signal.signal(number, lambda *_: action())

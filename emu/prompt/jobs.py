@@ -1,4 +1,4 @@
-"""Programs that a prompt runs in nodes: in front, in the background, stopped."""
+"""Programs that a prompt runs in nodes, in front or in the background, and what else goes on behind it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import contextlib
 import shlex
 import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..commands import nearest_program, shell_words
 from ..errors import UsageError
-from ..processes.terminal import SPOKEN, TerminalJob, forwarded_signals, has_terminal, shell_status
+from ..processes.terminal import SPOKEN, forwarded_signals, has_terminal, on_signal, shell_status
+from .aside import STOPPED, Program
+from .own import OwnJob
 
 if TYPE_CHECKING:
-    from ..processes.jobs import Job, JobFacts
-    from ..processes.process import Process
+    from ..processes.jobs import Job
+    from ..processes.watching import JobFacts
     from ..running.network import Network
     from ..running.node import Node
     from .watcher import Watcher
@@ -24,30 +26,8 @@ if TYPE_CHECKING:
 NOT_FOUND = 127
 
 
-@dataclass
-class OwnJob:
-    """A job that belongs to this prompt and ends with it: a program that was in front, and is stopped."""
-
-    number: int
-    node: str
-    command: str
-    terminal: TerminalJob
-
-    @property
-    def process(self) -> Process:
-        """The program."""
-        return self.terminal.process
-
-    @property
-    def state(self) -> str:
-        """Stopped, or how it ended."""
-        status = self.process.poll()
-        if status is None:
-            return "stopped"
-        return "done" if status == 0 else f"exit {shell_status(status)}"
-
-    def __str__(self) -> str:
-        return f"[{self.number}] {self.state}  {self.node} {self.command}"
+class _Stop(Exception):
+    """Ctrl-Z was pressed."""
 
 
 class Jobs:
@@ -69,6 +49,8 @@ class Jobs:
             self._watcher = Watcher(self.network.sandbox, person=self.stdin is None and has_terminal())
         return self._watcher
 
+    # -- programs ----------------------------------------------------------------------------------------
+
     def run(self, node: Node, command: str) -> int:
         """Run a shell command line in a node and return its status; with a closing `&` start it only."""
         if command.endswith("&") and not command.endswith("&&"):
@@ -80,8 +62,7 @@ class Jobs:
 
     def _run_in_front(self, node: Node, command: str) -> int:
         if self.stdin is None and has_terminal():
-            terminal = TerminalJob(lambda theirs: node.popen(shell_words(command), terminal=theirs))
-            return self._follow(OwnJob(0, node.name, command, terminal))
+            return Program(self, node, command).run()
         with node.popen(shell_words(command), stdin=self.stdin) as process:
             interrupted: list[int] = []
             # Those that end the prompt do so, whatever its program makes of them.
@@ -113,28 +94,66 @@ class Jobs:
                 sys.stderr.write(f"emu: no program {word!r}{hint}\n")
                 sys.stderr.flush()
 
-    def _number(self) -> int:
-        """Return a number that no other job of the network has."""
-        return int(self.network.sandbox.ask("number").message["number"])
+    # -- what goes on here, and ends with the prompt -----------------------------------------------------
 
-    def bring_to_front(self, number: int | None) -> int:
-        """Bring a job to the front, by default the one that was stopped last, and return its status.
+    def add(self, job: OwnJob) -> None:
+        """Take care of a job of the prompt's own; give it a number that no other of the network has."""
+        job.number = job.number or int(self.network.sandbox.ask("number").message["number"])
+        self._own.pop(job.number, None)
+        self._own[job.number] = job
 
-        One in the background has no terminal: its output is shown, and Ctrl-C interrupts it.
+    def remove(self, job: OwnJob) -> None:
+        """Take care of a job no more."""
+        self._own.pop(job.number, None)
+
+    def own(self) -> list[OwnJob]:
+        """Return this prompt's own jobs that go on or are stopped, the latest last."""
+        for job in [job for job in self._own.values() if job.over]:
+            self.remove(job)
+        return list(self._own.values())
+
+    def every(self) -> list[JobFacts | OwnJob]:
+        """Return all jobs, the network's and the prompt's own."""
+        return [*self.network.jobs(), *self.own()]
+
+    # -- to the front and back ---------------------------------------------------------------------------
+
+    def current(self, running: bool) -> JobFacts | OwnJob:
+        """Return the job that was stopped last; where none is and `running` will do, the last that runs.
+
+        Raises:
+            UsageError: there is none.
         """
-        if number is None and not self._own:
-            raise UsageError("continue a job: none is stopped; name one that 'jobs' lists")
-        number = list(self._own)[-1] if number is None else number
-        own = self._own.get(number)
-        if own is None:
-            job = self.network.job(number)
-            return self._show(job, job.facts())
-        print(f"{own.node} {own.command}")
-        return self._follow(own, resumed=True)
+        known = [one for one in self.every() if not one.over]
+        stopped = [one for one in known if one.state == "stopped"]
+        mine = self._watcher.mine if self._watcher is not None else ()
+        started = [one for one in known if one.number in mine or isinstance(one, Program)] if running else []
+        if found := stopped or started:
+            return found[-1]
+        raise UsageError("continue a job: none is stopped; name one that 'jobs' lists")
 
-    def _show(self, job: Job, facts: JobFacts) -> int:
-        """Show what a job in the background prints until it ends; Ctrl-C interrupts it."""
-        print(f"{facts.node} {facts.command}")
+    def bring_to_front(self, one: JobFacts | OwnJob) -> int:
+        """Bring a job to the front until it stops or ends, and return its status.
+
+        One in the background has no terminal: its output is shown, Ctrl-C interrupts it, Ctrl-Z stops it.
+        """
+        return one.to_front() if isinstance(one, OwnJob) else self._show(one)
+
+    def send_to_background(self, one: JobFacts | OwnJob) -> None:
+        """Let a stopped job go on in the background, and show what it prints."""
+        if isinstance(one, OwnJob):
+            one.to_background()
+            return
+        if one.over or not one.stopped:
+            raise UsageError(f"continue job {one.number}: it is not stopped ({one.state})")
+        self.watch().follow(one.number, one.log[1])
+        print(f"[{one.number}] {one.node or '-'} {one.command} &")
+        self.network.job(one.number).send_signal(signal.SIGCONT)
+
+    def _show(self, facts: JobFacts) -> int:
+        """Show what a job in the background prints until it ends or Ctrl-Z stops it."""
+        job = self.network.job(facts.number)
+        print(f"{facts.node or '-'} {facts.command}")
         if self._watcher is not None:
             self._watcher.disown(job.number)
         if facts.stopped:
@@ -142,42 +161,24 @@ class Jobs:
         position = facts.log[1]
         while True:
             try:
-                for data in job.follow(position):
-                    position += len(data)
-                    sys.stdout.write(data.decode(errors="replace"))
-                    sys.stdout.flush()
-                return shell_status(job.wait())
+                with _stopping():
+                    for data in job.follow(position):
+                        position += len(data)
+                        sys.stdout.write(data.decode(errors="replace"))
+                        sys.stdout.flush()
+                    return shell_status(job.wait())
             except KeyboardInterrupt:
                 print()
                 job.send_signal(signal.SIGINT, end=True)
+            except _Stop:
+                job.send_signal(signal.SIGSTOP)
+                print(f"\n[{job.number}] stopped  {facts.node or '-'} {facts.command}")
+                return STOPPED
 
-    def _follow(self, job: OwnJob, resumed: bool = False) -> int:
-        if (job.terminal.resume() if resumed else job.terminal.foreground()) == "stopped":
-            job.number = job.number or self._number()
-            self._own[job.number] = job
-            print(f"\n{job}")
-            return 128 + signal.SIGTSTP
-        self._own.pop(job.number, None)
-        status = shell_status(job.process.wait())
-        if status == 128 + signal.SIGINT:
-            print()  # behind the terminal's ^C
-        return status
-
-    def own(self) -> list[OwnJob]:
-        """Return this prompt's own jobs; those that ended are forgotten after this."""
-        jobs = list(self._own.values())
-        self._own = {job.number: job for job in jobs if job.process.poll() is None}
-        return jobs
-
-    def find_own(self, number: int) -> OwnJob | None:
-        """Return one of this prompt's own jobs by its number, or None where there is none."""
-        return self._own.get(number)
+    # -- news, and the end -------------------------------------------------------------------------------
 
     def report(self) -> None:
-        """Tell what ended since the last time, now that nothing runs in front."""
-        for job in [job for job in self._own.values() if job.process.poll() is not None]:
-            del self._own[job.number]
-            print(job)
+        """Tell what became of jobs since the last time, now that nothing runs in front."""
         if self._watcher is not None:
             self._watcher.report()
 
@@ -187,11 +188,22 @@ class Jobs:
             self._watcher.hold()
 
     def close(self) -> None:
-        """Let go of everything: stopped programs are hung up, programs in the background go on."""
-        for job in self._own.values():
+        """Let go of everything: what is the prompt's own ends, programs in the background go on."""
+        for job in list(self._own.values()):
             with contextlib.suppress(OSError):
-                job.terminal.close()
+                job.close()
         self._own.clear()
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[None]:
+    """Raise _Stop on Ctrl-Z, which otherwise would stop us."""
+
+    def stop() -> None:
+        raise _Stop
+
+    with on_signal(signal.SIGTSTP, stop):
+        yield

@@ -45,8 +45,6 @@ class Session:
         self._reading: list[Path] = []
         #: Where the line that runs comes from, as errors tell it, and whether they have told of this line.
         self._place, self._told = "", False
-        #: What is called when the session ends.
-        self.ending = contextlib.ExitStack()
 
     def words(self) -> list[str]:
         """Return what a line may begin with, without the words that `help` does not list."""
@@ -141,7 +139,6 @@ class Session:
 
     def close(self) -> None:
         """Let go of what the session started."""
-        self.ending.close()
         self.jobs.close()
 
     def _run(self, line: str) -> int:

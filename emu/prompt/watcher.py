@@ -29,7 +29,8 @@ class Watcher:
     def __init__(self, sandbox: Sandbox, person: bool) -> None:
         self._sandbox, self._person = sandbox, person
         self._watch = Watch(sandbox)
-        self._mine: set[int] = set()
+        #: The jobs whose output is shown, by their numbers.
+        self.mine: set[int] = set()
         self._begun: dict[int, bytes] = {}
         self._known: dict[int, tuple[int, bool]] | None = None
         self._held: list[str] = []
@@ -41,13 +42,17 @@ class Watcher:
     def adopt(self, start: Callable[[], Job]) -> None:
         """Start a job, show what it prints, and tell when it ends, however soon that is."""
         with self._lock:
-            number = start().number
-            self._mine.add(number)
-            self._watch.follow(number)
+            self.follow(start().number)
+
+    def follow(self, number: int, position: int = 0) -> None:
+        """Show what a job prints, from a position of its log on, and tell when it ends."""
+        with self._lock:
+            self.mine.add(number)
+            self._watch.follow(number, position)
 
     def disown(self, number: int) -> None:
         """Show no more of a job; somebody else does."""
-        self._mine.discard(number)
+        self.mine.discard(number)
         self._watch.leave(number)
 
     def hold(self) -> None:
@@ -63,11 +68,16 @@ class Watcher:
                 self._tell(text)
             self._held.clear()
 
+    def tell(self, text: str) -> None:
+        """Tell something now, or when nothing runs in front any more."""
+        with self._lock:
+            self._announce(text)
+
     def close(self) -> None:
         """Stop, when what jobs have printed until now has been shown."""
         deadline = time.monotonic() + _LAST
         try:
-            ends = {one.number: one.log[1] for one in read_jobs(self._sandbox) if one.number in self._mine}
+            ends = {one.number: one.log[1] for one in read_jobs(self._sandbox) if one.number in self.mine}
         except (EmuError, OSError):
             ends = {}
         while self._thread.is_alive() and time.monotonic() < deadline:
@@ -99,7 +109,7 @@ class Watcher:
             told = before is None or before.get(job.number, (1, False)) == (job.starts, True)
             if not ended or told:
                 continue
-            if job.number in self._mine:
+            if job.number in self.mine:
                 if self._watch.position(job.number) >= job.log[1]:
                     self._show(job.number, b"", last=True)
                 if self._person:

@@ -54,8 +54,8 @@ def test_prompt_captures_in_the_background(
     for line in ("capture", "capture --stop", "capture"):
         assert session.run_line(line) == 0
     begun, running, stopped, nothing = capsys.readouterr().out.splitlines()
-    assert begun.startswith(f"capturing to {path}")
-    assert running == words
+    assert begun.startswith(f"[1] capturing to {path}")
+    assert running == f"[1] running  - capture {words}"
     assert stopped == f"capture {words}: 4 packets, none lost"
     assert nothing == "nothing is being captured"
     assert Counter(name for name, *_ in read_back(path)) == {"HOST1-veth0": 2, "HOST2-veth0": 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import itertools
+import re
 import shutil
 import socket
 import struct
@@ -145,11 +146,13 @@ def test_file_at_the_prompt(session: Session, tmp_path: Path, capsys: pytest.Cap
     assert session.run_line(f"counters {path}") == 2
     assert "that is being done" in capsys.readouterr().err
     assert session.run_line("counters") == 0
-    assert capsys.readouterr().out == f"{path}\n"
+    assert capsys.readouterr().out == f"[1] running  - counters {path} -i 0.01\n"
     eventually(lambda: path.read_text().count("\n") > 4)
     assert session.run_line("counters --stop") == 0
     assert session.run_line("counters") == 0
-    assert capsys.readouterr().out == "no counters are being written\n"
+    assert re.fullmatch(
+        rf"counters {path} -i 0.01: \d+ samples\nno counters are being written\n", capsys.readouterr().out
+    )
     assert session.run_line(f"counters {tmp_path}/none/log.csv") == 1
     assert (
         capsys.readouterr().err
