@@ -24,8 +24,9 @@ from .planning.plan import End, Plan
 from .processes.jobs import start_job
 from .sandboxes.connection import Sandbox
 from .sandboxes.folders import Base, Folder
-from .schedules import Event, Step, steps_of
+from .schedules import Event, Step
 from .schedules.checking import links_of
+from .schedules.steps import steps_of
 from .sharing import SharedPlan
 
 #: How often a replayed trace tells how it gets on, in seconds.

@@ -1,7 +1,7 @@
 """Timed events on the links and nodes of a running network.
 
 `reading` takes what users write apart, `model` holds it, `checking` tells what is wrong with it for a plan,
-and `steps` says what is to be done when.
+and `steps`, which nobody needs who plays none, says what is to be done when.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from .checking import check_schedule
 from .model import Event, Step
 from .reading import parse_moment, parse_schedule, parse_trace, with_events
-from .steps import steps_of
 
 __all__ = [
     "Event",
@@ -18,6 +17,5 @@ __all__ = [
     "parse_moment",
     "parse_schedule",
     "parse_trace",
-    "steps_of",
     "with_events",
 ]

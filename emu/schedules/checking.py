@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, suggestion
 from ..finding import after_setting, link_number
-from ..traces import read_trace
 from .model import End, Event
-from .steps import values_at
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan
@@ -62,6 +60,9 @@ def _settings(event: Event) -> Iterator[dict[str, Any]]:
         for place in (0, 1):
             yield {name: pair[place] for name, pair in event.options["ramp"].items()}
     elif event.action == "trace":
+        from ..traces import read_trace  # what most networks do without
+        from .steps import values_at
+
         points = read_trace(event.options["trace"]).points
         first = {name: value for point in reversed(points) for name, value in values_at(point).items()}
         yield first

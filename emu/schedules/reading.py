@@ -10,7 +10,6 @@ from ..errors import shown, suggestion
 from ..shaping.attributes import PARSERS
 from ..shaping.merging import NOTHING
 from ..shaping.units import TIMES, parse_count, quantity, show_time
-from ..traces import known_traces, read_trace, trace_path
 from .model import Event
 
 #: What an event may say, beside what its action needs.
@@ -151,6 +150,8 @@ def parse_trace(value: Any) -> str:
     """
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"trace {shown(value)} is neither a name nor a path")
+    from ..traces import known_traces, read_trace, trace_path  # what most networks do without
+
     name = value.strip()
     read_trace(name)
     return name if name in known_traces() else str(trace_path(name))

@@ -12,7 +12,8 @@ import pytest
 import emu
 from emu.reading.schedule_files import events_in
 from emu.reading.sources import graph_from
-from emu.schedules import parse_schedule, steps_of
+from emu.schedules import parse_schedule
+from emu.schedules.steps import steps_of
 from emu.topologies.two_segment import two_segment
 from emu.traces import known_traces, read_trace, trace_path
 
