@@ -52,7 +52,7 @@ class Built:
 
 
 def emu_line(nodes: int, *options: str) -> Contender:
-    """Return emu, building the line of so many nodes; with `--routes` with all routes."""
+    """Return emu, building the line of so many nodes; `line` has the options."""
     words = [sys.executable, "-P", "-m", f"{__package__}.line", *options, str(nodes // 2)]
     return Contender("emu", words)
 

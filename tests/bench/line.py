@@ -1,4 +1,7 @@
-"""The line of routers with a host at each, and emu building it: `python -m emu.bench.line ROUTERS`."""
+"""The line of routers with a host at each, and emu building it: `python -m emu.bench.line ROUTERS`.
+
+`--routes` gives routers all routes, and `--link=rate=10mbit` each link an attribute.
+"""
 
 from __future__ import annotations
 
@@ -76,6 +79,9 @@ def main(words: list[str]) -> None:
     with emu.Network(line(2), plugins=plugins):
         pass  # what is loaded when it is first needed, is loaded now
     graph = line(int(words[-1]))
+    given = [word.removeprefix("--link=").partition("=") for word in words if word.startswith("--link=")]
+    for *_, attributes in graph.edges(data=True):
+        attributes.update({name: value for name, _, value in given})
     begin = time.perf_counter()
     network = emu.Network(graph, plugins=plugins)
     planned = time.perf_counter()

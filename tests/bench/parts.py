@@ -18,6 +18,7 @@ PARTS = {
     "large": "10,000 nodes: a line, and a grid of routers",
     "world": "topohub:backbone/world, 3,815 routers: planning, building, pingall",
     "planning": "planning of lines, grids and random graphs, and how it grows",
+    "links": "a line whose links are all shaped, changes of running links, what a link carries",
     "reaching": "pingall on one switch, beside Mininet's",
     "nodes": "a program in a node, and how soon IPv6 answers",
     "founding": "two hosts and a router, beside Mininet and a shell script; commands that build nothing",

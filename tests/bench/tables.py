@@ -20,6 +20,8 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "s": lambda value: f"{value:,.2f} s",
     "MB": lambda value: f"{value / 1e6:,.0f} MB",
     "kB": lambda value: f"{value / 1e3:,.0f} kB",
+    "Mbit/s": lambda value: f"{value / 1e6:,.1f} Mbit/s" if value < 1e9 else f"{value / 1e6:,.0f} Mbit/s",
+    "%": lambda value: f"{value * 100:.1f} %",
     "": lambda value: f"{value:,}" if isinstance(value, int) else f"{value:,.2f}",
 }
 

@@ -91,12 +91,21 @@ def test_what_is_not_installed_is_left_out_and_named(bare: str) -> None:
 
 
 def test_the_other_parts_run() -> None:
-    parts = [name for name in PARTS if name not in ("build", "routes", "reaching", "founding", "world")]
+    others = ("build", "routes", "reaching", "founding", "world", "links")
+    parts = [name for name in PARTS if name not in others]
     found = json.loads(bench("--quick", "--json", *parts))
     titles = [table["title"] for table in found["tables"]]
     assert len(titles) == len(parts) + 1  # nodes has two
     large = found["tables"][titles.index("10,000 nodes")]
     assert [row[5] for row in large["rows"]] == ["16 of 16", "16 of 16"]
+
+
+def test_shaped_links_are_built_changed_and_carry() -> None:
+    building, changing, carrying = json.loads(bench("--quick", "--json", "links"))["tables"]
+    assert building["rows"][0][0] == "not shaped"
+    assert "rate=100mbit" in building["rows"][1][0]
+    assert [row[:2] for row in changing["rows"]] == [[10, 8], [20, 18]]
+    assert all(row[1] > 1_000_000 for row in carrying["rows"])
 
 
 @pytest.fixture(params=[False, True], ids=["hosts' routes", "all routes"])
