@@ -76,6 +76,13 @@ class Groups:
         words = self._read(node, "memory.events").split()
         return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
 
+    def starved(self, node: str | None, before: int) -> int:
+        """Return the limit of a node's memory, in bytes, if a process was killed since `before`, or 0."""
+        if self.kills(node) <= before:
+            return 0
+        most = self._read(str(node), "memory.max").strip()
+        return int(most) if most.isdigit() else 0
+
     def remove(self, node: str) -> None:
         """Remove the group of a node whose processes are ending."""
         if node in self._nodes:

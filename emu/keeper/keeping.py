@@ -159,7 +159,7 @@ class Keeping(Requests):
             kept.stopped = True
         else:
             kept.drain()
-            kept.starved = status != 0 and self.groups.kills(kept.node) > kept.kills
+            kept.starved = self.groups.starved(kept.node, kept.kills) if status else 0
             self.end_kept(kept, os.waitstatus_to_exitcode(status))
         self.tell_news()
 

@@ -73,9 +73,10 @@ class Kept:
         self.started = time.time()
         self.ended: float | None = None
         self.status: int | None = None
-        self.stopped = self.told = self.starved = False
-        #: How many processes of its node had been killed for lack of memory when it began.
-        self.kills = 0
+        self.stopped = self.told = False
+        #: How many processes of its node had been killed for lack of memory when it began, and at which
+        #: limit, in bytes, one was meanwhile, or 0.
+        self.kills = self.starved = 0
 
     def facts(self) -> dict[str, Any]:
         """Return what there is to know, but for the log."""
@@ -83,7 +84,7 @@ class Kept:
             "number": self.number, "node": self.node, "about": self.about, "pid": self.pid,
             "started": self.started, "ended": self.ended, "status": self.status, "starts": self.starts,
             "stopped": self.stopped, "told": self.told, "delay": self.delay if self.due else None,
-            "log": [self.log.begin, self.log.end],
+            "log": [self.log.begin, self.log.end], "starved": self.starved,
         }  # fmt: skip
 
     @property
@@ -101,7 +102,7 @@ class Kept:
         self.pid, self.output = pid, output
         self.starts += 1
         self.started, self.ended, self.status = time.time(), None, None
-        self.stopped = self.starved = False
+        self.stopped, self.starved = False, 0
 
     def end(self, status: int) -> bool:
         """Take note of the end, and return whether to start again, which is after `delay` seconds."""

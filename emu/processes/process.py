@@ -29,9 +29,12 @@ class Process:
 
     Attributes:
         args: the command, as it was given.
+        node: the name of the node that it runs in; None is none.
         pid: its process id inside the sandbox.
         returncode: its exit status, minus the signal's number when one ended it; None while it runs.
         stdin, stdout, stderr: streams, where they were asked for as `PIPE`.
+        starved: at which limit of the node's memory, in bytes, the kernel killed it or what it started;
+            0 is none.
     """
 
     def __init__(
@@ -59,8 +62,9 @@ class Process:
         """
         if isinstance(args, str | bytes) or not args:
             raise UsageError(f"run {args!r}: a command is a list of words, ['ping', '-c1', 'HOST2']")
-        self.args = args
+        self.args, self.node = args, node
         self.returncode: int | None = None
+        self.starved = 0
         self.stdin: IO[Any] | None = None
         self.stdout: IO[Any] | None = None
         self.stderr: IO[Any] | None = None
@@ -130,6 +134,7 @@ class Process:
                 if frame is None:
                     continue
                 if "exited" in frame.message:
+                    self.starved = frame.message["starved"]
                     self._ended(frame.message["exited"])
                     return "exited"
                 if "stopped" in frame.message:

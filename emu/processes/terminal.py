@@ -19,6 +19,7 @@ import tty
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from ..cgroups.values import show_memory
 from ..keeper.wire import FRONT
 from .process import Process
 
@@ -34,6 +35,17 @@ def has_terminal() -> bool:
     with contextlib.suppress(OSError):
         return os.isatty(0) and os.isatty(1)
     return False
+
+
+def await_status(process: Process) -> int:
+    """Wait for a program's end and return a shell's status; if it was for lack of memory, say so."""
+    status = shell_status(process.wait())
+    if process.starved:
+        sys.stdout.flush()
+        reason = f"a program was killed at its limit of {show_memory(process.starved)}"
+        sys.stderr.write(f"emu: {process.node} is out of memory: {reason}\n")
+        sys.stderr.flush()
+    return status
 
 
 def shell_status(returncode: int) -> int:
@@ -167,14 +179,14 @@ def run_attached(start: Callable[[int | None], Process]) -> int:
     """
     if not has_terminal():
         with start(None) as process, forwarded_signals(process):
-            return shell_status(process.wait())
+            return await_status(process)
     job = TerminalJob(start)
     with forwarded_signals(job.process):
         state = job.foreground()
         while state == "stopped":
             os.kill(os.getpid(), signal.SIGSTOP)
             state = job.foreground(resumed=True)
-    return shell_status(job.process.wait())
+    return await_status(job.process)
 
 
 @contextlib.contextmanager

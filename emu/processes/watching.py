@@ -33,6 +33,8 @@ class JobFacts:
         told: whether somebody told it to end.
         delay: in how many seconds after its end it starts again, or None.
         log: positions of the first byte of its log that is still there, and behind the last.
+        starved: at which limit of its node's memory, in bytes, the kernel killed it or what it started;
+            0 is none.
     """
 
     number: int
@@ -48,6 +50,7 @@ class JobFacts:
     told: bool
     delay: float | None
     log: tuple[int, int]
+    starved: int = 0
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> JobFacts:
@@ -60,9 +63,12 @@ class JobFacts:
         """Running, stopped, or how it ended: done, or a shell's exit status."""
         if self.status is None:
             return "stopped" if self.stopped else "running"
+        parts = [ending(self.status)]
+        if self.starved:
+            parts.append("out of memory")
         if self.delay is not None:
-            return f"{ending(self.status)}, again in {self.delay:g} s"
-        return ending(self.status)
+            parts.append(f"again in {self.delay:g} s")
+        return ", ".join(parts)
 
     @property
     def over(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..commands import shell_words
 from ..errors import UsageError
-from ..processes.terminal import TerminalJob, shell_status
+from ..processes.terminal import TerminalJob, has_terminal, await_status, shell_status
 from ..processes.watching import ending
 from .own import OwnJob
 
@@ -50,13 +50,15 @@ class Program(OwnJob):
             self._terminal.background(self._show, self._tell)
             return STOPPED
         self._jobs.remove(self)
-        status = shell_status(self._terminal.process.wait())
+        status = await_status(self._terminal.process)
         if status == 128 + signal.SIGINT:
             print()  # behind the terminal's ^C
         return status
 
     def to_front(self) -> int:
         """Let it have the terminal again."""
+        if not has_terminal():
+            raise UsageError(f"continue job {self.number}: it needs a terminal, and there is none now")
         print(f"{self.node} {self.command}")
         return self.run(resumed=True)
 
@@ -92,8 +94,7 @@ class Program(OwnJob):
         self._terminal.close()
 
     def _show(self, data: bytes) -> None:
-        sys.stdout.write(self._decoder.decode(data))
-        sys.stdout.flush()
+        self._jobs.watch().show(self._decoder.decode(data))
 
     def _tell(self) -> None:
         self._jobs.watch().tell(str(self))

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from ..commands import nearest_program, shell_words
 from ..errors import UsageError
-from ..processes.terminal import SPOKEN, forwarded_signals, has_terminal, on_signal, shell_status
+from ..processes.terminal import (
+    SPOKEN,
+    await_status,
+    forwarded_signals,
+    has_terminal,
+    on_signal,
+    shell_status,
+)
 from .aside import STOPPED, Program
 from .own import OwnJob
 
@@ -67,7 +74,7 @@ class Jobs:
             interrupted: list[int] = []
             # Those that end the prompt do so, whatever its program makes of them.
             with forwarded_signals(process, SPOKEN, interrupted.append):
-                status = shell_status(process.wait())
+                status = await_status(process)
             if signal.SIGINT in interrupted:
                 raise KeyboardInterrupt
         return status
@@ -181,6 +188,12 @@ class Jobs:
         """Tell what became of jobs since the last time, now that nothing runs in front."""
         if self._watcher is not None:
             self._watcher.report()
+
+    @contextlib.contextmanager
+    def silence(self) -> Iterator[None]:
+        """Let nothing of what goes on behind the prompt be printed meanwhile."""
+        with contextlib.nullcontext() if self._watcher is None else self._watcher.silence():
+            yield
 
     def hold(self) -> None:
         """Tell nothing of what ends until `report`."""

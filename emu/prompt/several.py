@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from ..commands import shell_words
-from ..processes.terminal import shell_status
+from ..processes.terminal import await_status
 from ..running.node import Node
 
 #: How many programs run at once.
@@ -109,7 +109,7 @@ class _Part:
             _write(b"".join(label + line + b"\n" for line in lines))
         if self._unfinished:
             _write(label + self._unfinished + b"\n")
-        return shell_status(self.process.wait())
+        return await_status(self.process)
 
     def _printed(self) -> Iterator[bytes]:
         """Yield its output until it ends, whoever else still has it open then."""
