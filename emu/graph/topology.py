@@ -142,10 +142,10 @@ class _Builder:
 
     def _per_end(
         self, ends: tuple[Any, Any], where: str, key: str, values: Mapping[Any, Any]
-    ) -> tuple[Any, Any]:  # fmt: skip
-        """Return what a mapping of a link's ends has for either, None where there is nothing."""
+    ) -> dict[int, Any]:  # fmt: skip
+        """Return what a mapping of a link's ends has for the first and the second."""
         found = self._by_node(ends, dict(values), f"{where}: {key}")
-        return found.get(ends[0]), found.get(ends[1])
+        return {place: found[end] for place, end in enumerate(ends) if end in found}
 
     def _add_interface(
         self, node: str, link: int, weight: float, pinned: tuple[Address, ...], mac: str | None,

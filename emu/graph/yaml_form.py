@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import TopologyError, UsageError, one_line, shown, suggestion
 from ..schedules import Event, parse_schedule
-from .attributes import KNOWN, number_or_text, position_of
+from .attributes import BY_END, KNOWN, number_or_text, position_of
 from .names import node_names
 from .yaml_tree import Item, Mapping, Scalar, Sequence
 
@@ -32,7 +32,7 @@ _SEARCHED, _HINTS, _LISTED = 10_000, 40, 12
 
 
 def graph_of(tree: Item, file: str) -> nx.Graph:
-    """Return the graph that a YAML document describes; a multigraph, directed if directions differ.
+    """Return the graph that a YAML document describes, a multigraph.
 
     Args:
         tree: the document.
@@ -61,11 +61,10 @@ _OF_NODE = {**KNOWN["node"], "pos": _position}
 
 @dataclass(frozen=True)
 class _Link:
-    """Two ends and the attributes from the first to the second, and back where those differ."""
+    """The names of two ends, and the attributes."""
 
     ends: list[str]
-    there: Attributes
-    back: Attributes | None
+    attributes: Attributes
 
 
 @dataclass
@@ -88,17 +87,16 @@ class _Form:
         nodes, links = found.pop("nodes", None), found.pop("links", None)
         self.read_nodes(nodes)
         edges = self.links(links, closed=nodes is not None)
-        graph: Any = nx.MultiGraph() if all(link.back is None for link in edges) else nx.MultiDiGraph()
+        graph: nx.MultiGraph = nx.MultiGraph()
         graph.graph.update(given := self.attributes(found, KNOWN["graph"]))
         if "schedule" in given:
             events = parse_schedule(given["schedule"])
             graph.graph["schedule"] = _located(events, found["schedule"], self.file)
         graph.add_nodes_from(self.nodes.items())
         for number, link in enumerate(edges):
-            graph.add_edge(*link.ends, number, **link.there)
-            if link.back is not None:
-                graph.add_edge(*reversed(link.ends), number, **link.back)
-        return graph  # type: ignore[no-any-return]  # its class depends on what is in it
+            there, back = link.ends
+            graph.add_edge(there, back, number, **link.attributes)
+        return graph
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -152,12 +150,8 @@ class _Form:
         if isinstance(item, Mapping):
             found = {"ends": item} | self.mapping(item, "a link", ["ends", *KNOWN["link"]])
         ends = self.ends(found.pop("ends"), closed)
-        per_end = self.per_end(found, ends) if len(ends) == 2 else []
-        both = self.attributes(found, KNOWN["link"])
-        if not any(per_end):
-            return _Link(ends, both, None)
-        there, back = ({**both, **self.attributes(one, KNOWN["link"])} for one in per_end)
-        return _Link(ends, there, back)
+        per_end = self.per_end(found, ends) if len(ends) == 2 else {}
+        return _Link(ends, self.attributes(found, KNOWN["link"]) | per_end)
 
     def ends(self, item: Item, closed: bool) -> list[str]:
         """Return the names of a link's two ends, or what of them there is."""
@@ -178,22 +172,17 @@ class _Form:
             self.fault(item, f"a link from {shown(found[0])} to itself")
         return found
 
-    def per_end(self, found: dict[str, Item], ends: list[str]) -> list[dict[str, Item]]:
-        """Take out of a link's attributes those that differ by direction, and return them for either.
-
-        A mapping has a value for each end. Where an attribute is no mapping by its nature, it is the
-        value of what leaves that end.
-        """
-        per_end: dict[str, dict[str, Item]] = {end: {} for end in ends}
+    def per_end(self, found: dict[str, Item], ends: list[str]) -> Attributes:
+        """Take out of a link's attributes those that are mappings of its ends, and return them."""
+        given: Attributes = {}
         for name, item in list(found.items()):
-            if not isinstance(item, Mapping):
-                continue
-            values = self.mapping(item, f"{name} of a link", ends)
-            if _fault_of({}, KNOWN["link"][name]):
-                del found[name]
-                for end, value in values.items():
-                    per_end[end][name] = value
-        return list(per_end.values())
+            if isinstance(item, Mapping):
+                values = self.mapping(item, f"{name} of a link", ends)
+                if name in BY_END:
+                    del found[name]
+                    read = {end: self.attributes({name: one}, KNOWN["link"]) for end, one in values.items()}
+                    given[name] = {end: one[name] for end, one in read.items() if one}
+        return given
 
     # -- values -----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ _LEAST_IPV6_MTU = 1280
 def by_direction(
     there: Mapping[Any, Any],
     back: Mapping[Any, Any],
-    per_end: Callable[[str, Mapping[Any, Any]], Sequence[Any]],
+    per_end: Callable[[str, Mapping[Any, Any]], Mapping[int, Any]],
     known: frozenset[str],
 ) -> tuple[Mapping[Any, Any], Mapping[Any, Any]]:
     """Return a link's attributes in either direction, those that are mappings of its ends taken apart.
@@ -27,7 +27,7 @@ def by_direction(
     Args:
         there: what the graph says of the edge.
         back: what it says of the edge back; the same object where there is only one.
-        per_end: returns the values of a mapping for the first and the second end, None where there is none.
+        per_end: returns the values of a mapping, for the first end (0) and the second (1), as far as given.
         known: the names of the attributes that may be such mappings.
     """
     single = back is there
@@ -38,9 +38,8 @@ def by_direction(
     for attributes, places in given:
         for key, value in attributes.items():
             if key in known and isinstance(value, Mapping):
-                for way, one in zip(ways, per_end(key, value), strict=True):
-                    if one is not None:
-                        way[key] = one
+                for end, one in per_end(key, value).items():
+                    ways[end][key] = one
             else:
                 for place in places:
                     ways[place][key] = value

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import shown, suggestion
 from .attributes import PARSERS
-from .links import shapings_of
+from .links import by_direction, shapings_of
 from .model import Shaping
 
 #: Words for an attribute that a link shall not have any more.
@@ -42,13 +43,13 @@ def set_attributes(
     if source is not None and source not in ends:
         raise ValueError(f"{shown(source)} is no end of it; the ends are {ends[0]} and {ends[1]}")
     ways: list[dict[str, Any]] = [_values(one) for one in old]
-    for end, name in enumerate(ends):
-        mine = _of_end(given, name, ends)
+    wanted = by_direction(given, given, partial(_per_end, ends), frozenset(given))
+    for way, mine, name in zip(ways, wanted, ends, strict=True):
         if source in (None, name):
             if mine.get("profile") not in (None, *NOTHING):
-                ways[end] = {}
+                way.clear()
             for key, value in mine.items():
-                _set(ways[end], key, value)
+                _set(way, key, value)
     if source is not None and ways[0].get("mtu") != ways[1].get("mtu"):
         raise ValueError("mtu: both ends have the same, set it without a direction")
     return shapings_of((ways[0], ways[1]), ends, customer, {}, families)
@@ -62,18 +63,11 @@ def _values(shaping: Shaping | None) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != getattr(_EMPTY, name)}
 
 
-def _of_end(given: Mapping[str, Any], name: str, ends: tuple[str, str]) -> dict[str, Any]:
-    """Return what is given for the direction that leaves one end: a mapping of the ends has one for each."""
-    found = {}
-    for key, value in given.items():
-        if not isinstance(value, Mapping):
-            found[key] = value
-            continue
-        if stranger := next((one for one in value if one not in ends), None):
-            raise ValueError(f"{key} names {shown(stranger)}, which is not an end of it")
-        if name in value:
-            found[key] = value[name]
-    return found
+def _per_end(ends: tuple[str, str], key: str, values: Mapping[Any, Any]) -> dict[int, Any]:
+    """Return what a mapping of a link's ends has for the first and the second."""
+    if stranger := next((one for one in values if one not in ends), None):
+        raise ValueError(f"{key} names {shown(stranger)}, which is not an end of it")
+    return {ends.index(name): one for name, one in values.items()}
 
 
 def _set(way: dict[str, Any], key: str, value: Any) -> None:
