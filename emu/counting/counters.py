@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..kernel_parts import read_kernel
+from ..netlink.arrangement import BEYOND, WAY
 from ..netlink.counters import (
     InterfaceCount,
     QueueCount,
@@ -19,7 +20,6 @@ from ..netlink.counters import (
 )
 from ..netlink.delivery import Batch, exchange
 from ..netlink.filtering import NETLINK_NETFILTER, encode_count, read_count
-from ..netlink.queueing import WAY
 
 if TYPE_CHECKING:
     from ..planning.plan import End, Plan
@@ -164,12 +164,12 @@ def _direction(
 
 
 def _on_the_way(queues: list[QueueCount]) -> tuple[int, int, int]:
-    """Return how many packets the discipline that is the link's way lost and holds, and the latter's bytes.
+    """Return how many packets the disciplines that are the link's way lost and hold, and the latter's bytes.
 
     A discipline's numbers hold those of the ones within it.
     """
-    way = [one for one in queues if one.kind == "netem" and one.handle >> 16 == WAY]
-    within = [one for one in queues if one.parent >> 16 == WAY]
+    way = [one for one in queues if one.kind == "netem" and one.handle >> 16 in (WAY, BEYOND)]
+    within = [one for one in queues if one.parent >> 16 in (WAY, BEYOND)]
     lost, held, size = (
         max(0, sum(getattr(one, name) for one in way) - sum(getattr(one, name) for one in within))
         for name in ("drops", "waiting", "waiting_bytes")

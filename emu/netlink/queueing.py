@@ -1,9 +1,6 @@
 """What shapes links: the queue disciplines of each interface that packets leave through, and its limits.
 
-At the root are the rate and the queue in front of it (netem as `Pace`), below them the way of the packets
-(netem as `Netem`): netem hands each packet that is due to the discipline below it. A queue that drops or
-marks by its own mind decides when a packet leaves it, not when it comes: it needs a rate above that
-fetches packets, that of hfsc or tbf, which has netem above it. docs/explanation/links.md has the reasons.
+In which order they stand is in `arrangement`; here is what makes and changes them.
 """
 
 from __future__ import annotations
@@ -14,10 +11,11 @@ from dataclasses import dataclass
 
 from ..planning.plan import NodePlan, Plan
 from ..shaping import Shaping, needs
-from ..shaping.model import DEFAULT_MTU, limit_in
-from ..shaping.possible import STEEPEST, keepers, possible, rate_by_netem
+from ..shaping.model import DEFAULT_MTU
+from ..shaping.possible import STEEPEST, possible
 from ..shaping.units import LARGEST_RATE
-from .disciplines import Netem, Pace, Tbf, Waiting, waiting_for
+from .arrangement import BEYOND, ON_THE_WAY, PACE, WAY, Discipline, Layer, layers_of
+from .disciplines import Netem, Pace, Tbf
 from .features import Need
 from .filtering import loss_operations
 from .messages import (
@@ -41,19 +39,10 @@ from .service_curve import Hfsc, SetCurve
 # include/uapi/linux/rtnetlink.h and if_link.h
 _TCA_KIND, _TCA_OPTIONS = 1, 2
 _IFLA_MTU, _IFLA_GSO_MAX_SEGS = 4, 40
-#: The major numbers of the handles of what sets the pace, of the way, and of what fetches packets at a rate
-#: and its queue: always the same ones, so that a change finds them.
-PACE, WAY, FETCHER, QUEUE = 1, 2, 3, 4
-#: How many packets may be on their way. That is no queue, and drops none: 1 s of 10 Gbit/s.
-_ON_THE_WAY = 1_000_000
-#: For how long a late timer costs no bandwidth, in seconds: what the bucket holds.
-_SLACK = 0.004
 #: A bucket through which packets pass at once.
 _OPEN = 1 << 20
 #: What the kernel takes for no limit to the segments of a packet (GSO_MAX_SEGS in include/linux/netdevice.h).
 _MOST_SEGMENTS = 65535
-
-Discipline = Pace | Netem | Hfsc | Tbf | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +52,6 @@ class Place:
     node: str
     name: str
     index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A queue discipline and where it is: the major numbers of its handle and of its parent's (0: none)."""
-
-    discipline: Discipline
-    major: int
-    parent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,43 +126,6 @@ def _traffic(index: int, major: int, parent: int) -> bytes:
     return traffic(index, major << 16, parent << 16 | 1 if parent else ROOT)
 
 
-def layers_of(shaping: Shaping | None, there: Collection[str] | None = None) -> tuple[Layer, ...]:
-    """Return the queue disciplines of one direction, from the root down.
-
-    Args:
-        shaping: what the direction does.
-        there: the kernel's features; None is all. A rate and its queue do without netem and hfsc, less well.
-    """
-    netem = there is None or "netem" in there
-    if shaping is None or not shaping.shapes:
-        return ()
-    # The kernel refuses a netem that duplicates beside another one (check_netem_in_tree).
-    if netem and rate_by_netem(shaping):
-        limit = _ON_THE_WAY if shaping.rate is None else limit_in(shaping, "packets")
-        pace = Layer(Pace(shaping.rate, limit), PACE, 0)
-        return (
-            (pace, Layer(Netem(shaping.on_the_way, _ON_THE_WAY), WAY, PACE)) if shaping.impairs else (pace,)
-        )
-    found: list[Layer] = []
-    if netem or shaping.impairs:
-        found.append(Layer(Netem(shaping.on_the_way, _ON_THE_WAY, first=True), WAY, 0))
-    if shaping.rate is None and shaping.queue is None:
-        return tuple(found)
-    waiting = waiting_for(shaping)
-    if shaping.rate is not None:
-        fetcher = _fetcher(shaping, shaping.rate, waiting.limit, there)
-        found.append(Layer(fetcher, FETCHER, found[-1].major if found else 0))
-    found.append(Layer(waiting, QUEUE, found[-1].major if found else 0))
-    return tuple(found)
-
-
-def _fetcher(shaping: Shaping, rate: int, limit: int, there: Collection[str] | None) -> Hfsc | Tbf:
-    """Return what takes packets out of a queue at a rate."""
-    if "hfsc" in keepers(shaping) and (there is None or "hfsc" in there):
-        return Hfsc(rate)
-    return Tbf(rate, max(shaping.frame, int(rate * _SLACK / 8)), limit)
-
-
 def _setting(place: Place, layer: Layer, replace: bool = False) -> Iterator[Request]:
     """Yield what adds a layer, or changes it."""
     yield SetDiscipline(place.node, place.name, place.index, layer, replace)
@@ -253,6 +196,14 @@ def needs_at(node: str, name: str, shaping: Shaping | None) -> list[Need]:
     return [Need(feature, purpose, place, otherwise) for feature, purpose, otherwise in needs(shaping)]
 
 
+#: What has nothing to do, and packets in it perhaps.
+_IDLE = (
+    Layer(Netem(Shaping(), ON_THE_WAY), WAY, 0),
+    Layer(Pace(None, ON_THE_WAY), PACE, WAY),
+    Layer(Netem(Shaping(), ON_THE_WAY), BEYOND, PACE),
+)
+
+
 def changes(
     place: Place, old: Shaping | None, new: Shaping | None, there: Collection[str] | None = None
 ) -> list[Request]:  # fmt: skip
@@ -264,9 +215,8 @@ def changes(
     node, name, index = place.node, place.name, place.index
     before = {layer.major: layer for layer in layers_of(old, there)}
     after = {layer.major: layer for layer in layers_of(new, there)}
-    if PACE in before and (PACE in after or not after):
-        idle = Layer(Pace(None, _ON_THE_WAY), PACE, 0), Layer(Netem(Shaping(), _ON_THE_WAY), WAY, PACE)
-        after = {layer.major: layer for layer in idle if layer.major in before} | after
+    if not after.keys() - {WAY, PACE, BEYOND}:
+        after = {layer.major: layer for layer in _IDLE if layer.major in before} | after
     found: list[Request] = []
     mtu = (new and new.mtu) or DEFAULT_MTU
     fresh = bool(after) and not before
@@ -298,9 +248,9 @@ def idle_layers(
     for layer in layers_of(old, there):
         one: Discipline = layer.discipline
         if isinstance(one, Pace):
-            one = Pace(None, _ON_THE_WAY, again=True)
+            one = Pace(None, ON_THE_WAY, again=True)
         elif isinstance(one, Netem):
-            one = Netem(Shaping(), _ON_THE_WAY, one.first, again=True)
+            one = Netem(Shaping(), ON_THE_WAY, one.frees, again=True)
         elif isinstance(one, Tbf):
             one = Tbf(LARGEST_RATE, _OPEN, one.limit)
         elif isinstance(one, Hfsc):

@@ -68,9 +68,10 @@ def test_messages_are_those_of_the_tc_command_but_for_the_order_of_options(reque
     [
         ({}, []),
         ({"mtu": 9000}, []),
-        ({"rate": "10mbit"}, ["netem"]),
-        ({"delay": "10ms"}, ["netem", "netem"]),
-        ({"rate": "10mbit", "delay": "10ms", "loss": "1%"}, ["netem", "netem"]),
+        ({"rate": "10mbit"}, ["netem", "netem"]),
+        ({"delay": "10ms", "loss": "1%"}, ["netem"]),
+        ({"rate": "10mbit", "delay": "10ms"}, ["netem", "netem"]),
+        ({"rate": "10mbit", "delay": "10ms", "loss": "1%"}, ["netem", "netem", "netem"]),
         ({"rate": "10mbit", "queue": "fq_codel"}, ["netem", "hfsc", "fq_codel"]),
         ({"rate": "10mbit", "queue": "bfifo", "limit": "64kb"}, ["netem", "hfsc", "bfifo"]),
         ({"rate": "10mbit", "delay": "1ms", "duplicate": "1%"}, ["netem", "hfsc", "pfifo"]),
@@ -84,6 +85,33 @@ def test_what_stands_below_what(attributes: dict[str, Any], kinds: list[str]) ->
     layers = layers_of(shaping(**attributes))
     assert [layer.discipline.kind for layer in layers] == kinds
     assert [layer.parent for layer in layers] == [0, *(layer.major for layer in layers)][: len(layers)]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "before", "behind"),
+    [
+        ({"delay": "9ms", "jitter": "1ms", "loss": "1%"}, ["delay", "9ms", "1ms"], ["loss", "1%"]),
+        ({"delay": "9ms", "loss": "1%", "seed": 7}, ["delay", "9ms"], ["loss", "1%", "seed", "7"]),
+        ({"delay": "9ms", "jitter": "1ms", "seed": 7}, ["delay", "9ms", "1ms", "seed", "7"], None),
+        ({"delay": "9ms", "corrupt": "1%"}, ["delay", "9ms"], ["corrupt", "1%"]),
+        ({"delay": "9ms", "reorder": "5%"}, [], ["delay", "9ms", "reorder", "5%", "gap", "1"]),
+    ],
+)  # fmt: skip
+def test_only_the_delay_comes_before_the_rate(
+    attributes: dict[str, Any], before: list[str], behind: list[str] | None
+) -> None:
+    """What overtakes must not overtake the queue, and needs the delay for it."""
+    first, pace, *last = layers_of(shaping(rate="10mbit", limit=50, **attributes))
+    assert first.discipline.words() == ["limit", "1000000", *before]
+    assert pace.discipline.words() == ["limit", "50", "rate", "10mbit"]
+    assert [one.discipline.words() for one in last] == ([["limit", "1000000", *behind]] if behind else [])
+
+
+def test_the_root_never_drops_what_the_queue_has_room_for() -> None:
+    """Kernels count what is in the queue as being in the root, too."""
+    for queue in ("fifo", "fq_codel"):
+        root, *_ = layers_of(shaping(rate="1gbit", limit=5_000_000, queue=queue))
+        assert int(root.discipline.words()[1]) > 5_000_000
 
 
 def test_a_rate_does_without_netem() -> None:
@@ -113,22 +141,20 @@ def test_changes_are_made_in_place(old: dict[str, Any], new: dict[str, Any]) -> 
         flags = HEADER.unpack_from(one.encode(0, {}, acknowledge=False))[2]
         assert flags == 0x501  # NLM_F_REQUEST, NLM_F_REPLACE, NLM_F_CREATE
     handles = {layer.major for layer in layers_of(shaping(**old))}
-    assert {one.layer.major for one in found if isinstance(one, SetDiscipline)} <= handles | {1, 2}
+    assert {one.layer.major for one in found if isinstance(one, SetDiscipline)} <= handles | {1, 2, 3}
 
 
 def test_what_does_not_change_is_not_touched() -> None:
     same = shaping(rate="10mbit", delay="50ms", queue="fq_codel")
     assert changes(PLACE, same, same) == []
-    other = shaping(rate="10mbit", delay="60ms", queue="fq_codel", limit=63)
-    assert [one.layer.major for one in changes(PLACE, same, other) if isinstance(one, SetDiscipline)][:1] == [
-        2
-    ]
+    other = shaping(rate="10mbit", delay="60ms", queue="fq_codel", limit=83)
+    assert [one.layer.major for one in changes(PLACE, same, other) if isinstance(one, SetDiscipline)] == [1]
 
 
 def test_a_queue_of_another_kind_is_a_new_one() -> None:
     found = changes(PLACE, shaping(rate="1mbit", queue="red"), shaping(rate="1mbit", queue="fq_codel"))
     removed = next(one for one in found if isinstance(one, RemoveDiscipline))
-    assert command(removed) == "tc -n A qdisc del dev A-veth0 parent 3:1 handle 4:"
+    assert command(removed) == "tc -n A qdisc del dev A-veth0 parent 4:1 handle 5:"
     assert found.index(removed) < len(found) - 1
 
 
