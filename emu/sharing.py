@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .errors import EmuError
@@ -13,7 +13,7 @@ from .sandboxes.connection import Sandbox
 from .shaping import Shaping
 
 #: How often to begin anew when others change the network meanwhile.
-_ATTEMPTS = 3
+_ATTEMPTS = 20
 
 
 class Shared:
@@ -31,13 +31,27 @@ class Shared:
         """The connection to the keeper."""
         raise NotImplementedError
 
-    def refresh(self) -> None:
-        """Take over the plan as others, such as another prompt, have changed it since."""
+    def refresh(self) -> bool:
+        """Take over the plan as others, such as another prompt, have changed it since, if they have."""
         frame = self.sandbox.ask("get", known=self._version)
         message = frame.message
-        if message["version"] != self._version:
-            plan = Plan.from_document(frame.blob) if frame.blob else self.plan
-            self._adopt(amended(plan, message["amendments"]), message["version"])
+        if message["version"] == self._version:
+            return False
+        plan = Plan.from_document(frame.blob) if frame.blob else self.plan
+        self._adopt(amended(plan, message["amendments"]), message["version"])
+        return True
+
+    def tries(self, attempt: str) -> Iterator[Plan]:
+        """Yield the plan, first as it is known here, and again while others change it at the same time.
+
+        Raises:
+            EmuError: they go on and on.
+        """
+        for number in range(_ATTEMPTS):
+            if number:
+                self.refresh()
+            yield self.plan
+        raise EmuError(f"{attempt}: others change the network at the same time; try again")
 
     def replace_plan(self, plan: Plan) -> bool:
         """Make `plan` the network's, for every prompt; False when somebody else has changed it meanwhile.
@@ -65,9 +79,8 @@ class Shared:
         Raises:
             EmuError: others keep changing the network.
         """
-        for _ in range(_ATTEMPTS):
-            self.refresh()
-            old = self.plan
+        self.refresh()
+        for old in self.tries(attempt):
             new = make(old)
             if new is None:
                 return
@@ -78,7 +91,6 @@ class Shared:
                     self.replace_plan(old)
                     raise
                 return
-        raise EmuError(f"{attempt}: others change the network at the same time; try again")
 
     def amend_plan(self, shapings: Mapping[End, Shaping | None]) -> bool:
         """Make this what interfaces do in the network's plan; False and True as of `replace_plan`."""

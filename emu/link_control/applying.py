@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from ..shaping import Shaping
     from ..sharing import Shared
 
-#: How often to begin anew when others change the network meanwhile.
-_ATTEMPTS = 20
 #: The features of each sandbox's kernel, found out once.
 _features: weakref.WeakKeyDictionary[Sandbox, frozenset[str]] = weakref.WeakKeyDictionary()
 
@@ -69,28 +67,24 @@ def change_shapings(
         EmuError: `make` raised it, the kernel refused something, or others keep changing the network.
     """
     moment = moment or Moment()
-    for _ in range(_ATTEMPTS):
-        old = shared.plan
+    for old in shared.tries(attempt):
         ends = _ends(old, wanted := make(old))
         new = {end: one for end, one in wanted.items() if one != ends[end].shaping}
         if not new:
+            if shared.refresh():  # it may be otherwise by now
+                continue
             moment.wait()
             return False
         there = _check(shared, ends, new)
         if shared.amend_plan(new):
             try:
-                requests = list(_requests(shared, old, ends, new, there))
-                moment.wait()
-                send(shared.sandbox, requests, {})
-                moment.mark()
-                _tidy(shared, ends, new, there)
+                _carry_out(shared, old, _changes(ends, new, there), moment)
             except BaseException:
                 with contextlib.suppress(EmuError, OSError):
                     shared.amend_plan({end: ends[end].shaping for end in new})
                 raise
             return True
-        shared.refresh()
-    raise EmuError(f"{attempt}: others change the network at the same time; try again")
+    raise AssertionError("tries end with an error")
 
 
 def features_of(sandbox: Sandbox) -> frozenset[str]:
@@ -118,52 +112,68 @@ def _check(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What one direction did and is to do, as far as the kernel can, and whether with netem."""
+    """What one direction did and is to do, as far as the kernel can.
+
+    `before` and `after` are what queue disciplines have to do with that. Without netem something else loses
+    packets, at the other end: `loss` is the new share, or None where that stays as it is.
+    """
 
     place: Place
-    old: Shaping | None
-    new: Shaping | None
-    netem: bool
+    peer: Place
+    before: Shaping | None
+    after: Shaping | None
+    loss: float | None
+    there: frozenset[str]
+
+    @property
+    def begins(self) -> bool:
+        """Whether there is something to queue packets for, and was nothing."""
+        return _shapes(self.after) and not _shapes(self.before)
+
+    @property
+    def ends(self) -> bool:
+        """Whether there is nothing to queue packets for any more."""
+        return _shapes(self.before) and not _shapes(self.after)
 
 
-def _changes(
-    ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]
-) -> Iterator[tuple[_Change, InterfacePlan]]:  # fmt: skip
+def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]) -> list[_Change]:
+    found, netem = [], "netem" in there
     for end, shaping in new.items():
         one = ends[end]
-        place = Place(*end, one.index)
-        yield _Change(place, possible(one.shaping, there), possible(shaping, there), "netem" in there), one
+        before, after = possible(one.shaping, there), possible(shaping, there)
+        loss = None if netem or plain_loss(before) == plain_loss(after) else plain_loss(after) or 0.0
+        places = Place(*end, one.index), Place(*one.peer, ends[one.peer].index)
+        found.append(_Change(*places, queued(before, netem), queued(after, netem), loss, there))
+    return found
 
 
-def _requests(
-    shared: Shared, old: Plan, ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]
-) -> Iterator[Request]:
-    """Yield what makes the kernel do what is new."""
-    all_changes = list(_changes(ends, new, there))
-    if any(_shapes(change.new) != _shapes(change.old) for change, _ in all_changes):
-        yield from segment_limits(old, shared.plan)
-    for change, one in all_changes:
-        before, after = queued(change.old, change.netem), queued(change.new, change.netem)
-        if _shapes(after) and not _shapes(before):
-            yield from _leftovers(shared.sandbox, change.place)
-        if _shapes(before) and not _shapes(after):
-            yield from idle_layers(change.place, before, after, there)
-        else:
-            yield from changes(change.place, before, after, there)
-        if not change.netem and (share := plain_loss(change.new)) != plain_loss(change.old):
-            yield DropAtRandom(*one.peer, ends[one.peer].index, share or 0.0)
+def _carry_out(shared: Shared, old: Plan, all_changes: Sequence[_Change], moment: Moment) -> None:
+    """Make the kernel do what is new, when it is time."""
+    requests: list[Request] = []
+    if any(one.begins or one.ends or one.loss is not None for one in all_changes):
+        requests += segment_limits(old, shared.plan)
+    for change in all_changes:
+        requests += _requests(shared.sandbox, change)
+    moment.wait()
+    send(shared.sandbox, requests, {})
+    moment.mark()
+    for change in all_changes:
+        if change.ends:
+            send(shared.sandbox, list(_leftovers(shared.sandbox, change.place)), {})
+
+
+def _requests(sandbox: Sandbox, change: _Change) -> Iterator[Request]:
+    """Yield what makes the kernel do what is new in one direction."""
+    if change.begins:
+        yield from _leftovers(sandbox, change.place)
+    make = idle_layers if change.ends else changes
+    yield from make(change.place, change.before, change.after, change.there)
+    if change.loss is not None:
+        yield DropAtRandom(change.peer.node, change.peer.name, change.peer.index, change.loss)
 
 
 def _shapes(shaping: Shaping | None) -> bool:
     return shaping is not None and shaping.shapes
-
-
-def _tidy(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]) -> None:
-    """Take queue disciplines away that have nothing to do any more, and nothing in them."""
-    for change, _ in _changes(ends, new, there):
-        before, after = queued(change.old, change.netem), queued(change.new, change.netem)
-        if _shapes(before) and not _shapes(after):
-            send(shared.sandbox, list(_leftovers(shared.sandbox, change.place)), {})
 
 
 def tidy(shared: Shared, ends: Collection[End]) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from .facet import Facet
 
 if TYPE_CHECKING:
@@ -41,9 +42,19 @@ class Changeable(Facet):
         """
         from ..link_control import RunningLink
 
-        if second is not None:
-            return RunningLink(self._itself, self._itself[first].name, self._itself[second].name)
-        return RunningLink(self._itself, first if isinstance(first, str) else self._itself[first].name)
+        net = self._itself
+
+        def found() -> RunningLink:
+            if second is not None:
+                return RunningLink(net, net[first].name, net[second].name)
+            return RunningLink(net, first if isinstance(first, str) else net[first].name)
+
+        try:
+            return found()
+        except UsageError:
+            if not net.refresh():
+                raise
+            return found()  # which somebody else has added
 
     def schedule(self, events: Any, name: str = "") -> Playing:
         """Have things happen to links and nodes while the network runs, also when this process has ended.
