@@ -9,12 +9,10 @@ import re
 import shutil
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import networkx as nx
 import pytest
 
 import emu
@@ -27,79 +25,74 @@ PROTOCOL = 0x88B5
 FRAME = b"\xff" * 6 + bytes(6) + struct.pack("!H", PROTOCOL) + bytes(86)
 
 
-@pytest.fixture(scope="module")
-def network() -> Iterator[emu.Network]:
-    from emu.topologies.two_segment import two_segment
-
-    # Without IPv6, whose nodes speak by themselves, all packets are the tests' own.
-    with emu.Network(two_segment(), families=(4,)) as running:
-        yield running
+# Without IPv6, whose nodes speak by themselves, all packets are the tests' own.
+pytestmark = pytest.mark.emu("two_segment", scope="module", families=4)
 
 
 @pytest.fixture
-def session(network: emu.Network) -> Session:
-    return Session(network, network.plugins)
+def session(net: emu.Network) -> Session:
+    return Session(net, net.plugins)
 
 
-def direction(network: emu.Network, source: str, target: str) -> LinkCounters:
-    (found,) = (one for one in network.counters() if (one.source, one.target) == (source, target))
+def direction(net: emu.Network, source: str, target: str) -> LinkCounters:
+    (found,) = (one for one in net.counters() if (one.source, one.target) == (source, target))
     return found
 
 
-def send_frames(network: emu.Network, node: str, count: int) -> None:
+def send_frames(net: emu.Network, node: str, count: int) -> None:
     """Send frames of 100 bytes through a node's first interface."""
-    with network[node].socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
-        sock.bind((network[node].interfaces[0].name, 0))
+    with net[node].socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+        sock.bind((net[node].interfaces[0].name, 0))
         for _ in range(count):
             with contextlib.suppress(OSError):  # the sender is told of a full queue
                 sock.send(FRAME)
 
 
-def test_each_direction_counts_its_own_packets_and_bytes(network: emu.Network) -> None:
-    here, back = direction(network, "HOST1", "ROUTER"), direction(network, "ROUTER", "HOST1")
-    send_frames(network, "HOST1", 30)
-    then, back_then = direction(network, "HOST1", "ROUTER"), direction(network, "ROUTER", "HOST1")
+def test_each_direction_counts_its_own_packets_and_bytes(net: emu.Network) -> None:
+    here, back = direction(net, "HOST1", "ROUTER"), direction(net, "ROUTER", "HOST1")
+    send_frames(net, "HOST1", 30)
+    then, back_then = direction(net, "HOST1", "ROUTER"), direction(net, "ROUTER", "HOST1")
     assert (then.packets - here.packets, then.bytes - here.bytes) == (30, 3000)
     assert back_then == back
     assert (then.drops, then.queue_packets, then.ecn_marks) == (0, 0, None)
 
 
-def test_all_directions_come_in_the_plan_s_order(network: emu.Network) -> None:
+def test_all_directions_come_in_the_plan_s_order(net: emu.Network) -> None:
     ends = [
-        ((one.source, one.source_interface), (one.target, one.target_interface)) for one in network.counters()
+        ((one.source, one.source_interface), (one.target, one.target_interface)) for one in net.counters()
     ]
-    links = [link.ends for link in network.plan.links]
+    links = [link.ends for link in net.plan.links]
     assert ends == [pair for a, b in links for pair in ((a, b), (b, a))]
-    assert {one.source for one in network.counters(["HOST2"])} == {"HOST2", "ROUTER"}
+    assert {one.source for one in net.counters(["HOST2"])} == {"HOST2", "ROUTER"}
 
 
 @pytest.fixture
-def slow(network: emu.Network) -> Iterator[None]:
-    """HOST1 sends at 8 kbit/s, with room for ten packets."""
-    name = network["HOST1"].interfaces[0].name
+def slow(net: emu.Network) -> Iterator[None]:
+    """HOST1 sends at 1 kbit/s, a packet in 0.8 s, with room for ten."""
+    name = net["HOST1"].interfaces[0].name
     if shutil.which("tc") is None:
         pytest.skip("tc is missing")
-    words = ["rate", "8kbit", "burst", "1600", "limit", "1000"]
-    network["HOST1"].run(["tc", "qdisc", "add", "dev", name, "root", "tbf", *words], check=True)
+    words = ["rate", "1kbit", "burst", "1600", "limit", "1000"]
+    net["HOST1"].run(["tc", "qdisc", "add", "dev", name, "root", "tbf", *words], check=True)
     yield
-    network["HOST1"].run(["tc", "qdisc", "del", "dev", name, "root"], check=True)
+    net["HOST1"].run(["tc", "qdisc", "del", "dev", name, "root"], check=True)
 
 
 @pytest.mark.usefixtures("slow")
-def test_queue_is_measured_and_its_drops_are_counted(network: emu.Network) -> None:
-    send_frames(network, "HOST1", 100)
-    found = direction(network, "HOST1", "ROUTER")
-    assert 5 <= found.queue_packets <= 10
+def test_queue_is_measured_and_its_drops_are_counted(net: emu.Network) -> None:
+    send_frames(net, "HOST1", 100)
+    found = direction(net, "HOST1", "ROUTER")
+    assert 1 <= found.queue_packets <= 10
     assert found.queue_bytes == 100 * found.queue_packets
-    assert 60 <= found.queue_drops < 100
+    assert 30 <= found.queue_drops < 100
     assert found.drops == found.queue_drops
     assert found.overlimits > 0
 
 
-def test_log_has_every_direction_at_even_times(network: emu.Network, tmp_path: Path) -> None:
+def test_log_has_every_direction_at_even_times(net: emu.Network, tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
-    with network.log_counters(path, 0.02):
-        send_frames(network, "HOST1", 7)
+    with net.log_counters(path, 0.02):
+        send_frames(net, "HOST1", 7)
         eventually(lambda: len(path.read_text().splitlines()) > 10 * 4)
     rows = list(csv.DictReader(path.read_text().splitlines()))
     samples = {
@@ -112,8 +105,8 @@ def test_log_has_every_direction_at_even_times(network: emu.Network, tmp_path: P
     assert last - first <= 7
 
 
-def test_log_that_is_left_takes_no_more_samples(network: emu.Network, tmp_path: Path) -> None:
-    log = network.log_counters(tmp_path / "log.csv", 0.001)
+def test_log_that_is_left_takes_no_more_samples(net: emu.Network, tmp_path: Path) -> None:
+    log = net.log_counters(tmp_path / "log.csv", 0.001)
     eventually(lambda: (tmp_path / "log.csv").stat().st_size > 2000)
     log.stop()
     log.stop()
@@ -175,8 +168,8 @@ def test_full_disk_at_the_prompt_is_one_line(session: Session, capsys: pytest.Ca
     assert session.run_line("counters --stop") == 0
 
 
-def test_removed_link_is_left_out() -> None:
-    with emu.Network(nx.path_graph(["A", "B"])) as network:
-        assert len(network.counters()) == 2
-        assert network["A"].run(["ip", "link", "del", "A-veth0"], stderr=subprocess.DEVNULL).returncode == 0
-        assert network.counters() == []
+@pytest.mark.emu("two_hosts")
+def test_removed_link_is_left_out(net: emu.Network) -> None:
+    assert len(net.counters()) == 2
+    net["HOST1"].run(["ip", "link", "del", net["HOST1"].interfaces[0].name], check=True)
+    assert net.counters() == []

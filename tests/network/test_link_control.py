@@ -14,17 +14,15 @@ import emu
 from emu.link_control import RunningLink
 from emu.netlink.features import find_features
 from emu.prompt.session import Session
+from emu.testing import NetworkFactory
 from emu.topologies.two_segment import two_segment
 
-from .helpers import eventually, fresh_name
+from .helpers import WITHIN, eventually
 
 LINK = ["HOST1", "ROUTER"]
 
 
-@pytest.fixture(scope="module")
-def net() -> Iterator[emu.Network]:
-    with emu.Network(two_segment(), fresh_name(), families=(4,)) as running:
-        yield running
+pytestmark = pytest.mark.emu("two_segment", scope="module")
 
 
 @pytest.fixture
@@ -39,20 +37,25 @@ def disciplines(net: emu.Network) -> str:
     return str(net["HOST1"].run(words, capture_output=True, text=True, check=True).stdout)
 
 
-def flow(net: emu.Network, count: int, then: Callable[[int], object], pause: float = 0.0005) -> list[int]:
-    """Send numbered packets from HOST1 to HOST2 and return the numbers that arrive, in order."""
+def flow(
+    net: emu.Network, count: int, then: Callable[[int], object] = lambda _: None, wait: float = WITHIN
+) -> list[int]:
+    """Send numbered packets from HOST1 to HOST2 and return the numbers that arrive, in order.
+
+    `wait` is for how many seconds each is waited for.
+    """
     with (
         net["HOST1"].socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
         net["HOST2"].socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver,
     ):
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         receiver.bind(("", 0))
-        receiver.settimeout(1.0)
+        receiver.settimeout(wait)
         sender.connect((str(net["HOST2"].addresses[0].ip), receiver.getsockname()[1]))
         for number in range(count):
             sender.send(struct.pack("=I", number).ljust(600, b"\0"))
             then(number)
-            time.sleep(pause)
+            time.sleep(0.0005)
         arrived: list[int] = []
         try:
             while len(arrived) < count:
@@ -90,9 +93,9 @@ def test_loss_comes_and_goes(net: emu.Network, link: RunningLink) -> None:
     if not find_features(net.sandbox, ["netem", "numgen"]):
         pytest.skip("this kernel cannot lose packets")
     link.set(source="HOST1", loss="100%")
-    assert flow(net, 10, lambda _: None) == []
+    assert flow(net, 10, wait=0.3) == []
     link.set(loss="none")
-    assert flow(net, 10, lambda _: None) == list(range(10))
+    assert flow(net, 10) == list(range(10))
 
 
 def test_every_prompt_sees_a_change_and_a_direction_has_its_own(
@@ -128,7 +131,7 @@ def test_a_link_that_was_down_reaches_as_before(net: emu.Network, link: RunningL
     link.down()
     assert not net.ping_all(timeout=0.1).ok
     link.up()
-    assert net.ping_all(timeout=1).ok
+    assert net.ping_all(timeout=10).ok
 
 
 @pytest.mark.parametrize(
@@ -160,14 +163,14 @@ def test_a_schedule_takes_effect_in_time_and_others_see_it(net: emu.Network, lin
     events.append({"at": "0.2s", "node": "HOST2", "do": "down"})
     events.append({"at": "0.22s", "node": "HOST2", "do": "up"})
     playing = net.schedule(events, "test")
-    playing.wait(10)
+    playing.wait(WITHIN)
     assert playing.state == "done"
     assert [round(one.planned * 1000) for one in playing.log] == [20 * n for n in range(12)]
     assert min(one.late for one in playing.log) >= 0
     forth = link.shaping["HOST1"]
     assert forth is not None
     assert forth.rate == 10_000_000
-    assert net.ping_all(timeout=1).ok
+    assert net.ping_all(timeout=10).ok
 
 
 def test_a_link_that_vanishes_ends_the_schedule_and_not_the_network(net: emu.Network) -> None:
@@ -176,9 +179,9 @@ def test_a_link_that_vanishes_ends_the_schedule_and_not_the_network(net: emu.Net
     playing = net.schedule([{"at": n / 10, "link": ["HOST3", "ROUTER"], "do": "up"} for n in range(50)])
     net.remove_node("HOST3")
     with pytest.raises(emu.EmuError, match="schedule event"):
-        playing.wait(10)
+        playing.wait(WITHIN)
     assert playing.state == "failed"
-    assert net.ping_all(timeout=1).ok
+    assert net.ping_all(timeout=10).ok
 
 
 def test_a_trace_is_replayed_and_can_be_cancelled(
@@ -188,19 +191,19 @@ def test_a_trace_is_replayed_and_can_be_cancelled(
     trace.write_text("100\n200\n310\n420\n550\n")  # a packet in about 100 ms
     playing = net.schedule([{"at": 0, "link": LINK, "trace": str(trace), "from": "HOST1"}])
     began = time.monotonic()
-    assert flow(net, 8, lambda _: None) == list(range(8))
+    assert flow(net, 8) == list(range(8))
     # 8 frames of 642 bytes at 121 kbit/s; the bucket holds one of full size from the beginning.
     assert time.monotonic() - began > 0.15
     playing.cancel()
     eventually(lambda: playing.state == "cancelled")
 
 
-def test_a_schedule_is_begun_with_the_network_and_runs_commands() -> None:
+def test_a_schedule_is_begun_with_the_network_and_runs_commands(emu_network: NetworkFactory) -> None:
     graph = two_segment()
     graph.graph["schedule"] = [{"at": 0, "node": "HOST1", "run": "echo here"}]
-    with emu.Network(graph, fresh_name(), families=(4,)) as net:
-        (playing,) = net.schedules()
-        playing.wait(10)
-        (job,) = (one for one in net.jobs() if one.node == "HOST1")
-        assert net.job(job.number).wait(5) == 0
-        assert net.job(job.number).log() == "here\n"
+    net = emu_network(graph)
+    (playing,) = net.schedules()
+    playing.wait(WITHIN)
+    (job,) = (one for one in net.jobs() if one.node == "HOST1")
+    assert net.job(job.number).wait(WITHIN) == 0
+    assert net.job(job.number).log() == "here\n"

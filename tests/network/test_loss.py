@@ -20,24 +20,27 @@ import emu
 from emu.netlink.delivery import send
 from emu.netlink.features import FEATURES, Need, check_features, find_features
 from emu.netlink.filtering import DropAtRandom
+from emu.testing import NetworkFactory
+
+from .helpers import WITHIN
 
 PROTOCOL = 0x88B5
 COUNT = 20_000
 #: Packets are sent in so many at once, which fit any socket's buffer.
 _VOLLEY = 100
-#: Chance errors beyond so many standard deviations come once in 16,000 times.
-_DEVIATIONS = 4
+#: Chance errors beyond so many standard deviations come once in a million times.
+_DEVIATIONS = 5
 
 
 class Path:
     """A link on which packets are counted at its end."""
 
-    def __init__(self, network: emu.Network, source: str, target: str) -> None:
-        self.network, self.target = network, target
-        self._sending = network[source].socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        self._receiving = network[target].socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        self._sending.bind((network[source].interfaces[0].name, 0))
-        self.interface = network[target].interfaces[0]
+    def __init__(self, net: emu.Network, source: str, target: str) -> None:
+        self.net, self.target = net, target
+        self._sending = net[source].socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._receiving = net[target].socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._sending.bind((net[source].interfaces[0].name, 0))
+        self.interface = net[target].interfaces[0]
         self._receiving.bind((self.interface.name, PROTOCOL))
         self._receiving.setblocking(False)
         self._frame = b"\xff" * 6 + bytes(6) + struct.pack("!H", PROTOCOL) + bytes(46)
@@ -50,14 +53,14 @@ class Path:
     def lose(self, share: float) -> None:
         """Make the link lose packets, from now on."""
         send(
-            self.network.sandbox,
+            self.net.sandbox,
             [DropAtRandom(self.target, self.interface.name, self.interface.index, share)],
             {},
         )
 
     def dropped(self) -> int:
         """Return how many packets the filter has dropped."""
-        (one,) = (one for one in self.network.counters() if one.target == self.target)
+        (one,) = (one for one in self.net.counters() if one.target == self.target)
         return one.loss_drops
 
     def arriving(self, count: int) -> int:
@@ -67,7 +70,7 @@ class Path:
             for _ in range(_VOLLEY):
                 self._sending.send(self._frame)
             arrived += self._drain()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + WITHIN
         while arrived + self.dropped() - dropped < count and time.monotonic() < deadline:
             arrived += self._drain()
         assert arrived + self.dropped() - dropped == count
@@ -84,17 +87,17 @@ class Path:
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[emu.Network]:
+def net(emu_network: NetworkFactory) -> emu.Network:
     # Without IPv6, whose nodes speak by themselves, all packets are the tests' own.
-    with emu.Network(nx.path_graph(["A", "B"]), families=(4,)) as running:
-        if "numgen" not in find_features(running.sandbox, ["numgen"]):
-            pytest.skip("this kernel has no nftables with numgen")
-        yield running
+    net = emu_network(nx.path_graph(["A", "B"]), families=4)
+    if "numgen" not in find_features(net.sandbox, ["numgen"]):
+        pytest.skip("this kernel has no nftables with numgen")
+    return net
 
 
 @pytest.fixture
-def path(network: emu.Network) -> Iterator[Path]:
-    with contextlib.closing(Path(network, "A", "B")) as found:
+def path(net: emu.Network) -> Iterator[Path]:
+    with contextlib.closing(Path(net, "A", "B")) as found:
         yield found
         found.lose(0)
 
@@ -129,27 +132,27 @@ def test_loss_changes_while_packets_flow_and_goes_on_counting(path: Path) -> Non
     assert path.dropped() == before + _VOLLEY
 
 
-def test_only_one_direction_loses(network: emu.Network, path: Path) -> None:
+def test_only_one_direction_loses(net: emu.Network, path: Path) -> None:
     path.lose(1)
-    with contextlib.closing(Path(network, "B", "A")) as back:
+    with contextlib.closing(Path(net, "B", "A")) as back:
         assert back.arriving(_VOLLEY) == _VOLLEY
 
 
-def test_trying_features_leaves_nothing(network: emu.Network) -> None:
-    there = find_features(network.sandbox)
+def test_trying_features_leaves_nothing(net: emu.Network) -> None:
+    there = find_features(net.sandbox)
     assert "veth" in there
-    assert there == find_features(network.sandbox)
-    shown = network.popen(["ip", "-o", "link"], stdout=-1)
+    assert there == find_features(net.sandbox)
+    shown = net.popen(["ip", "-o", "link"], stdout=-1)
     interfaces = [line.split(": ")[1] for line in shown.communicate()[0].decode().splitlines()]
     assert interfaces == ["lo"]
 
 
-def test_what_is_lacking_is_refused_with_the_way_out_or_warned_of(network: emu.Network) -> None:
-    lacking = sorted(FEATURES.keys() - find_features(network.sandbox))
+def test_what_is_lacking_is_refused_with_the_way_out_or_warned_of(net: emu.Network) -> None:
+    lacking = sorted(FEATURES.keys() - find_features(net.sandbox))
     if not lacking:
         pytest.skip("this kernel has everything")
     needs = [Need("veth", "link", "A-veth0"), Need(lacking[0], "purpose", "A-veth0")]
-    there = find_features(network.sandbox)
+    there = find_features(net.sandbox)
     assert check_features(needs[:1], there) == []
     (warning,) = check_features(needs, there, ignore=True)
     assert warning.startswith(f"purpose on A-veth0: this kernel lacks {lacking[0]}; to get it, ")

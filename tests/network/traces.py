@@ -144,7 +144,7 @@ class Traces:
         return found
 
     def assert_gone(self, but: str = "", within: float = WITHIN) -> None:
-        """Check that within two seconds nothing is left (`but` what begins with this)."""
+        """Check that in time nothing is left (`but` what begins with this)."""
         deadline = time.monotonic() + within
         while left := [one for one in self.left() if not but or not one.startswith(but)]:
             assert time.monotonic() < deadline, f"left of {self.name}: {left}"
