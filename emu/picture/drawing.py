@@ -12,7 +12,7 @@ from ..graph.attributes import Kind
 from .fonts import Ruler, quietly
 from .notes import LINE, SMALL
 from .parts import Box, Shape, Words
-from .scene import LABEL, Scene, scene_of, texts_of
+from .scene import LABEL, Scene, is_detailed, scene_of, texts_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,7 @@ EDGES = {Kind.HOST: "#0072B2", Kind.ROUTER: "#D55E00", Kind.SWITCH: "#009E73"}
 FILLS = {Kind.HOST: "#DCEBF5", Kind.ROUTER: "#FBE6D8", Kind.SWITCH: "#DBF0E9"}
 _LINE, _TEXT = "#6B6B6B", "#1A1A1A"
 _MARGIN, _TITLE, _TITLE_LETTERS, _KEY = 22.0, 11.0, 60, 8.0
+_PAGE = 1080.0  # how wide a picture is at most whose small texts can still be read on a page or a screen
 _DPI, _PIXELS = 160, 6000  # of a .png: its resolution, and its longer side at most
 
 
@@ -43,23 +44,31 @@ def write_picture(plan: Plan, path: Path) -> None:
 
 
 def svg_of(plan: Plan) -> str:
-    """Return a drawing of a plan as SVG."""
+    """Return a drawing of a plan as SVG, for a page: without what could not be read when it fits there."""
     import io
 
     import matplotlib
 
+    figure = figure_of(plan)
+    if is_detailed(plan) and 72 * figure.get_size_inches()[0] > _PAGE:
+        figure = figure_of(plan, detailed=False)
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "emu"}), quietly():
-        figure_of(plan).savefig(text, format="svg", metadata={"Date": None})
+        figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
 
 
-def figure_of(plan: Plan) -> Figure:
-    """Return the figure of a plan, which belongs to no window."""
+def figure_of(plan: Plan, *, detailed: bool = True) -> Figure:
+    """Return the figure of a plan, which belongs to no window.
+
+    Args:
+        plan: what to draw.
+        detailed: name interfaces and prefixes, unless there are too many.
+    """
     from matplotlib.figure import Figure
 
     ruler = Ruler(texts_of(plan))
-    scene = scene_of(plan, ruler)
+    scene = scene_of(plan, ruler, detailed and is_detailed(plan))
     left, bottom, right, top = scene.extent()
     legend = _legend(plan, scene, ruler)
     title = (plan.name if len(plan.name) <= _TITLE_LETTERS else f"{plan.name[:_TITLE_LETTERS]}…") + "   "
@@ -117,9 +126,9 @@ class _Pen:
         lines = [[curve.point(k / 24) for k in range(25)] if curve.bend else [curve.start, curve.end]
                  for curve in scene.curves]  # fmt: skip
         labelled = bool(scene.shapes[0].label)
-        self.axes.add_collection(
-            LineCollection(lines, colors=_LINE, linewidths=1.3 if labelled else 0.5, zorder=1), autolim=False
-        )
+        # Where thousands of lines cross, those of one colour would be a blot.
+        look = {"linewidths": 1.3} if labelled else {"linewidths": 0.5, "alpha": 0.5}
+        self.axes.add_collection(LineCollection(lines, colors=_LINE, zorder=1, **look), autolim=False)
         if not labelled:
             self._dots(scene.shapes)
             return
@@ -150,7 +159,9 @@ class _Pen:
 
     def _words(self, words: Words) -> None:
         box, pad = words.box, 0.15 if words.on_line else 0.0
-        style = {"bbox": {"boxstyle": f"square,pad={pad}", "facecolor": "white", "edgecolor": "none"}}
+        style: dict[str, Any] = {
+            "bbox": {"boxstyle": f"square,pad={pad}", "facecolor": "white", "edgecolor": "none"}
+        }
         self.text(
             words.text, box.x, box.y, SMALL, rotation=math.degrees(box.angle), rotation_mode="anchor",
             linespacing=1.1, multialignment="center", zorder=2, **style,
@@ -169,7 +180,7 @@ class _Pen:
         for kind, marker in {Kind.HOST: "s", Kind.ROUTER: "o", Kind.SWITCH: "H"}.items():
             boxes = [shape.box for shape in shapes if shape.kind is kind]
             self.axes.scatter(
-                [box.x for box in boxes], [box.y for box in boxes], s=boxes[0].width ** 2 if boxes else 1,
+                [box.x for box in boxes], [box.y for box in boxes], s=[box.width**2 for box in boxes],
                 marker=marker, facecolors=FILLS[kind], edgecolors=EDGES[kind], linewidths=0.8, zorder=3,
             )  # fmt: skip
 

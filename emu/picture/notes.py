@@ -52,7 +52,7 @@ class Note:
 def notes_of(plan: Plan, ruler: Ruler) -> list[Note]:
     """Return an interface's name and addresses for each link's ends, and a prefix for its middle.
 
-    What the link costs and does stands in the middle, or where the directions differ at the end that it leaves.
+    What the link costs and does stands in the middle; where its directions differ, at the end that it leaves.
     """
     prefixes = {
         end: segment.prefixes
@@ -83,7 +83,7 @@ def _leaving(interface: InterfacePlan) -> list[str]:
     parts = [f"weight {interface.weight:g}"] if interface.weight != 1 else []
     shaping = attributes_of(interface.shaping) if interface.shaping is not None else {}
     parts += [f"{name} {text if len(text) <= _WIDEST else '…'}" for name, text in shaping.items()]
-    return textwrap.wrap(", ".join(parts), _WIDEST)
+    return [line.rstrip(",") for line in textwrap.wrap(", ".join(parts), _WIDEST)]
 
 
 class Placing:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 #: Interfaces and prefixes are written for up to so many nodes and links, and node labels for so many nodes.
 INTERFACES_UP_TO, LABELS_UP_TO = (60, 90), 300
 LABEL = 9.0  # the font size of nodes' labels
+_HUB = 20  # links that make a dot twice as large
 _DOT, _DOT_LINK = 5.0, 14.0  # a node without a label, and how much of a link is seen between two
 _LABEL_LINK = 24.0  # how much of a link is seen beside its texts
 _LARGEST = 3600.0  # a picture's side
@@ -66,12 +67,23 @@ def texts_of(plan: Plan) -> list[str]:
     return [plan.name, *(node.label for node in plan.nodes), *(node.name for node in plan.nodes)]
 
 
-def scene_of(plan: Plan, ruler: Ruler) -> Scene:
-    """Return the picture of a plan, as small as leaves no text out; else the one that leaves the fewest."""
+def is_detailed(plan: Plan) -> bool:
+    """Return whether a plan is so small that its picture names interfaces and prefixes."""
+    nodes, links = INTERFACES_UP_TO
+    return len(plan.nodes) <= nodes and len(plan.links) <= links
+
+
+def scene_of(plan: Plan, ruler: Ruler, detailed: bool) -> Scene:
+    """Return the picture of a plan, as small as leaves no text out; else the one that leaves the fewest.
+
+    Args:
+        plan: what to draw.
+        ruler: measures its texts.
+        detailed: with interfaces and prefixes.
+    """
     index = {node.name: number for number, node in enumerate(plan.nodes)}
     pairs = [(index[a], index[b]) for (a, _), (b, _) in (link.ends for link in plan.links)]
-    detailed = len(plan.nodes) <= INTERFACES_UP_TO[0] and len(pairs) <= INTERFACES_UP_TO[1]
-    shapes = _shapes(plan, ruler, len(plan.nodes) <= LABELS_UP_TO, detailed)
+    shapes = _shapes(plan, ruler, detailed) if len(plan.nodes) <= LABELS_UP_TO else _dots(plan, pairs)
     notes = notes_of(plan, ruler) if detailed else []
     centres = _centres(plan, shapes, pairs, _lengths(shapes, pairs, notes), detailed)
     best = _arranged(shapes, pairs, notes, centres)
@@ -86,10 +98,15 @@ def scene_of(plan: Plan, ruler: Ruler) -> Scene:
 # -- nodes ----------------------------------------------------------------------------------------
 
 
-def _shapes(plan: Plan, ruler: Ruler, labelled: bool, detailed: bool) -> list[Shape]:
+def _dots(plan: Plan, pairs: Sequence[tuple[int, int]]) -> list[Shape]:
+    """Return every node at the origin as a dot, whose area grows with its links."""
+    degrees = Counter(node for pair in pairs for node in pair)
+    sizes = [_DOT * min(1 + degrees[number] / _HUB, 3) ** 0.5 for number in range(len(plan.nodes))]
+    return [Shape(node.kind, Box(0, 0, size, size)) for node, size in zip(plan.nodes, sizes, strict=True)]
+
+
+def _shapes(plan: Plan, ruler: Ruler, detailed: bool) -> list[Shape]:
     """Return every node at the origin, as large as its label needs."""
-    if not labelled:
-        return [Shape(node.kind, Box(0, 0, _DOT, _DOT)) for node in plan.nodes]
     shared = {
         name: tuple(map(str, segment.prefixes))
         for segment in plan.segments if detailed for name in segment.switches

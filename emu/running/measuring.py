@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..traffic import Traffic
     from .node import Node
 
+#: Of how many nodes a notebook shows a picture unasked: drawing a thousand takes about three seconds.
+_DRAWN_UP_TO = 1000
+
 
 class Measuring(Facet):
     """The part of `Network` that changes nothing."""
@@ -69,9 +72,14 @@ class Measuring(Facet):
         return iperf(self._itself, source, target, **options)
 
     def _repr_svg_(self) -> str | None:
-        """Return a picture, for notebooks; None where matplotlib is not installed."""
+        """Return a picture, for notebooks; None without matplotlib, or where drawing would take long."""
+        plan = self._itself.plan
+        if len(plan.nodes) > _DRAWN_UP_TO:
+            return None
         try:
-            from ..picture.drawing import svg_of
+            import matplotlib as _  # noqa: F401
         except ImportError:
             return None
-        return svg_of(self._itself.plan)
+        from ..picture.drawing import svg_of
+
+        return svg_of(plan)

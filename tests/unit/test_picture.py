@@ -26,7 +26,7 @@ from matplotlib.text import Text
 import emu
 from emu.export import export_plan
 from emu.hooks.plugin_manager import default_plugins
-from emu.picture.drawing import EDGES, figure_of
+from emu.picture.drawing import EDGES, figure_of, svg_of
 from emu.picture.fonts import quietly
 from emu.picture.layout import layout
 from emu.picture.parts import Box
@@ -165,6 +165,14 @@ def test_large_networks_drop_what_could_not_be_read() -> None:
     assert [text.strip() for text in thousand] == ["graph", "1000 nodes, 1457 links", "host", "router"]
 
 
+def test_a_page_gets_what_can_be_read_on_it() -> None:
+    """On a page a picture is as wide as the page: what is larger would have texts too small to read."""
+    small, large = (svg_of(emu.plan_for(graph)) for graph in (nx.path_graph(3), nx.star_graph(12)))
+    assert "veth" in small
+    assert "veth" not in large
+    assert max(map(len, (small, large))) < 200_000
+
+
 def test_what_has_no_room_is_counted() -> None:
     dense = drawn(nx.complete_graph(13))
     assert overlaps(dense) == []
@@ -207,6 +215,15 @@ def test_weights_are_shown_where_they_are_not_one() -> None:
     assert texts(drawn(even)).count("weight 10") == 1
     assert {"weight 2", "weight 3"} <= set(texts(drawn(uneven)))
     assert not [text for text in texts(drawn(nx.path_graph(2))) if "weight" in text]
+
+
+def test_what_a_link_does_is_shown() -> None:
+    even = nx.Graph([("a", "b", {"rate": "10mbit", "delay": "20ms", "loss": "1%"})])
+    assert {"rate 10mbit, delay 20ms", "loss 1%"} <= set(texts(drawn(even)))
+    uneven = nx.Graph([("a", "b", {"rate": {"a": "1mbit", "b": "8mbit"}})])
+    assert {"rate 1mbit", "rate 8mbit"} <= set(texts(drawn(uneven)))
+    samples = nx.Graph([("a", "b", {"delay": "9ms", "jitter": "1ms", "distribution": [*range(99)]})])
+    assert max(map(len, texts(drawn(samples)))) < 30
 
 
 # -- places ---------------------------------------------------------------------------------------
