@@ -78,6 +78,8 @@ def act(network: Network, words: Sequence[str]) -> None:
         raise emu.UsageError(f"link {action}: it takes no {rest[0]}")
     if action == "set" and not values:
         raise emu.UsageError("link set: it takes attributes, such as delay=50ms")
+    if empty := next((name for name, value in values.items() if not value), None):
+        raise emu.UsageError(f"link set: {empty}= has no value; {empty}=none takes it away")
     if source is not None:
         source = network[source].name
     if action == "show":

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ..errors import one_line, shown, suggestion
 from ..schedules import parse_schedule, parse_trace
+from ..shaping.attributes import CALLED
 from ..shaping.attributes import PARSERS as SHAPING
 from ..shaping.profiles import parse_profiles
 from .inside import PARSERS as INSIDE
@@ -237,10 +238,16 @@ class Reader:
     def notes(self) -> tuple[str, ...]:
         """Return one line that names the attributes left alone, if there are any."""
         parts = [
-            f"{element} {', '.join(map(one_line, sorted(keys)))}"
+            f"{element} {', '.join(_with_hint(element, key) for key in sorted(keys))}"
             for element, keys in self.foreign.items() if keys
         ]  # fmt: skip
         return (f"attributes left alone: {'; '.join(parts)}",) if parts else ()
+
+
+def _with_hint(element: str, key: str) -> str:
+    """Return the name of an attribute that is left alone; where others mean one of ours by it, that too."""
+    meant = CALLED.get(key.lower()) if element == "link" else None
+    return f"{one_line(key)} (did you mean {meant}?)" if meant else one_line(key)
 
 
 def _misspelt(word: str, known: str) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import shown, suggestion
-from ..shaping.attributes import PARSERS
-from ..shaping.merging import NOTHING
+from ..shaping.attributes import PARSERS, unknown_attribute
+from ..shaping.merging import is_nothing
 from ..shaping.units import TIMES, parse_count, quantity, show_time
 from .model import Event
 
@@ -181,11 +181,10 @@ def _as_text(value: Any) -> Any:
 def _parse(name: str, value: Any) -> Any:
     """Return the parsed value of an attribute; of a mapping of ends, of each."""
     if name not in PARSERS:
-        hint = suggestion(str(name), PARSERS) or f"; known are {', '.join(PARSERS)}"
-        raise ValueError(f"links have no {shown(name)}{hint}")
+        raise ValueError(unknown_attribute(name))
     if isinstance(value, Mapping):
         return [_parse(name, one) for one in value.values()]
-    return None if value is None or value in NOTHING else PARSERS[name](value)
+    return None if is_nothing(value) else PARSERS[name](value)
 
 
 def _ramp(value: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -211,6 +211,16 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "profile": parse_profile,
 }
 
+#: What others call some of them, Mininet's TCLink for one.
+CALLED = {"bw": "rate", "bandwidth": "rate", "latency": "delay", "max_queue_size": "limit"}
+
+
+def unknown_attribute(name: Any) -> str:
+    """Return what to say of a name that no attribute has."""
+    meant = CALLED.get(str(name).lower())
+    hint = f"; did you mean {meant}?" if meant else suggestion(str(name), PARSERS)
+    return f"links have no {shown(name)}" + (hint or f"; known are {', '.join(PARSERS)}")
+
 
 def _words(value: Any) -> list[str]:
     if isinstance(value, str):

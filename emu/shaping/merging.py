@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ..errors import shown, suggestion
-from .attributes import PARSERS
+from ..errors import shown
+from .attributes import PARSERS, unknown_attribute
 from .links import by_direction, shapings_of
 from .model import Shaping
 
-#: Words for an attribute that a link shall not have any more.
-NOTHING = ("", "none")
 _EMPTY = Shaping()
 
 
@@ -30,7 +28,7 @@ def set_attributes(
 
     Args:
         old: what leaves them so far.
-        given: attributes as on the edge of a graph; one that is None, "" or "none" is taken away. A profile
+        given: attributes as on the edge of a graph; one that is None or "none" is taken away. A profile
             takes the place of all that was there.
         ends: the nodes' names.
         source: the end whose direction alone is meant; None is both.
@@ -46,7 +44,7 @@ def set_attributes(
     wanted = by_direction(given, given, partial(_per_end, ends), frozenset(given))
     for way, mine, name in zip(ways, wanted, ends, strict=True):
         if source in (None, name):
-            if mine.get("profile") not in (None, *NOTHING):
+            if not is_nothing(mine.get("profile")):
                 way.clear()
             for key, value in mine.items():
                 _set(way, key, value)
@@ -70,11 +68,15 @@ def _per_end(ends: tuple[str, str], key: str, values: Mapping[Any, Any]) -> dict
     return {ends.index(name): one for name, one in values.items()}
 
 
+def is_nothing(value: Any) -> bool:
+    """Tell whether a value says that a link shall not have an attribute any more."""
+    return value is None or (isinstance(value, str) and value.strip().lower() == "none")
+
+
 def _set(way: dict[str, Any], key: str, value: Any) -> None:
     if key not in PARSERS:
-        hint = suggestion(key, PARSERS) or f"; known are {', '.join(PARSERS)}"
-        raise ValueError(f"links have no {shown(key)}{hint}")
-    if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
+        raise ValueError(unknown_attribute(key))
+    if is_nothing(value):
         way.pop(key, None)
     else:
         way[key] = PARSERS[key](value)

@@ -302,6 +302,15 @@ def test_one_line_names_what_was_left_alone() -> None:
     assert reader.notes() == ("attributes left alone: node club, id; link 7, capacity",)
 
 
+def test_what_others_call_rate_and_delay_is_left_alone_with_a_hint() -> None:
+    reader = Reader()
+    reader.read("link", "link A--B", {"bw": 10, "latency": "5ms"})
+    reader.read("node", "node A", {"bw": 10})
+    assert reader.faults == []
+    hints = "link bw (did you mean rate?), latency (did you mean delay?)"
+    assert reader.notes() == (f"attributes left alone: node bw; {hints}",)
+
+
 @pytest.mark.parametrize(
     ("element", "key", "known"),
     [

@@ -67,6 +67,8 @@ def test_a_plan_keeps_its_schedule_and_a_link_s_trace() -> None:
         ({**LOOSE, "do": "dwn"}, "did you mean down?"),
         ({**LOOSE, "form": "HOST1"}, "for or from?"),
         ({"at": 2, "link": LINK, "set": {"dely": "1ms"}}, "did you mean delay?"),
+        ({"at": 2, "link": LINK, "set": {"max_queue_size": 9}}, "did you mean limit?"),
+        ({"at": 2, "link": LINK, "set": {"rate": ""}}, "rate '' is not a number"),
         ({"at": 2, "link": LINK, "set": {"jitter": "1ms"}}, "jitter without a delay"),
         ({"at": 2, "link": LINK, "run": "true"}, "run belongs to a node"),
         ({"at": 2, "link": LINK, "ramp": {"mtu": [1, 2]}, "over": 1}, "little by little"),
