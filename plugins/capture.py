@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 import emu
 from emu.prompt.own import Recording
@@ -20,6 +21,12 @@ _WHERE = """\
 WHERE is an interface (HOST1-veth0), a node (all of its interfaces), HOST1--ROUTER (both ends of a link),
 NODE:INTERFACE (HOST1:lo), or several of them with commas in between. FILTER is that of tcpdump; nodes may
 stand in it by their names. What FILE held is lost."""
+
+#: What filters are made of (pcap-filter(7)), besides names and numbers.
+_FILTER_WORDS = [
+    "and", "arp", "dst", "ether", "host", "icmp", "icmp6", "ip", "ip6", "net", "not", "or", "port",
+    "portrange", "src", "tcp", "udp", "vlan",
+]  # fmt: skip
 
 
 class CaptureJob(Recording):
@@ -80,6 +87,34 @@ class CaptureJob(Recording):
         return f"{self.command}: {self._capture.summary()}{error}"
 
 
+def _completions(context: click.Context, _: click.Parameter, word: str) -> list[CompletionItem]:
+    """Return what a word could become: a place, a file, or part of a filter."""
+    session: Session = context.obj
+    place = sum(not one.startswith("-") for one in context.args) + bool({"-a", "--all"} & {*context.args})
+    begun, comma, last = word.rpartition(",") if place == 0 else ("", "", word)
+    if {"-s", "--stop"} & {*context.args}:
+        known: Iterable[str] = [job.file for job in _running(session)]
+    elif place == 0:
+        known = _places(session.network, last)
+    elif place == 1:
+        return [CompletionItem(word, type="file")]
+    else:
+        known = [*(node.name for node in session.network), *_FILTER_WORDS]
+    return [CompletionItem(begun + comma + one) for one in known if one.startswith(last)]
+
+
+def _places(network: Network, word: str) -> Iterator[str]:
+    """Yield where can be captured; links only to a word that is written like one."""
+    for node in network:
+        yield node.name
+        yield from (one.name for one in node.interfaces)
+        if ":" in word:
+            yield from (f"{node.name}:{name}" for name in ("lo", *(one.name for one in node.interfaces)))
+    for link in network.plan.links if "--" in word else ():
+        (first, _), (second, _) = link.ends
+        yield from (f"{first}--{second}", f"{second}--{first}")
+
+
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of a capture."""
     function = click.option("-a", "--all", "everything", is_flag=True, help="Everywhere; WHERE is left out.")(
@@ -98,7 +133,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     "with the prompt.\n\n\b\n"
     "emu> capture HOST1-veth0 ping.pcapng icmp\nemu> capture --all lab.pcapng\nemu> capture --stop",
 )  # fmt: skip
-@click.argument("words", nargs=-1, metavar="[WHERE] FILE [FILTER]…")
+@click.argument("words", nargs=-1, metavar="[WHERE] FILE [FILTER]…", shell_complete=_completions)
 @_options
 @click.option("-s", "--stop", is_flag=True, help="End all captures, or that to FILE.")
 @click.pass_obj
@@ -106,7 +141,7 @@ def capture(
     session: Session, words: tuple[str, ...], everything: bool, buffer: int | None, stop: bool
 ) -> int:
     """Capture packets in the background; the help is the decorator's."""
-    running = [job for job in session.jobs.own() if isinstance(job, CaptureJob)]
+    running = _running(session)
     if stop:
         return _stop(running, words)
     if not words and not everything:
@@ -118,6 +153,10 @@ def capture(
     session.jobs.add(job)
     click.echo(f"[{job.number}] capturing to {file}; 'kill {job.number}' or 'capture --stop' ends it")
     return 0
+
+
+def _running(session: Session) -> list[CaptureJob]:
+    return [job for job in session.jobs.own() if isinstance(job, CaptureJob)]
 
 
 def _split(words: tuple[str, ...], everything: bool) -> tuple[list[str], str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import sys
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _ENDED = 10
 #: How many lines of a log the prompt shows.
 _LINES = 20
+#: Where to find the jobs that there are.
+_LISTED = "; 'jobs' lists them"
 #: What a job is called, by whether the node's attribute `run` says it.
 _KIND = {True: "daemon", False: "job"}
 #: Signals after which a job is not started again.
@@ -37,6 +40,8 @@ def jobs_named(network: Network, words: Sequence[str], all_jobs: Sequence[Listed
     Raises:
         UsageError: a word names none.
     """
+    from emu.errors import suggestion
+
     found: dict[int, Listed] = {}
     for word in words:
         number = word.removeprefix("%")
@@ -44,10 +49,12 @@ def jobs_named(network: Network, words: Sequence[str], all_jobs: Sequence[Listed
         if number.isdecimal():
             matching = [one for one in all_jobs if one.number == int(number)]
         else:
-            name = network[node].name
-            matching = [one for one in all_jobs if one.node == name and text in one.command]
+            with contextlib.suppress(emu.UsageError):  # it may be what the graph calls the node
+                node = network[node].name
+            matching = [one for one in all_jobs if one.node == node and text in one.command]
         if not matching:
-            raise emu.UsageError(f"no job {word}; 'jobs' lists them")
+            nodes = () if number.isdecimal() or node in network else [known.name for known in network]
+            raise emu.UsageError(f"no job {word}{suggestion(node, nodes) or _LISTED}")
         found |= {one.number: one for one in matching}
     return list(found.values())
 

@@ -21,20 +21,20 @@ def _commands_like(context: click.Context, _: click.Parameter, word: str) -> lis
 
 
 @click.command("help")
-@click.argument("name", required=False, metavar="[COMMAND]", shell_complete=_commands_like)
+@click.argument("names", nargs=-1, metavar="[COMMAND]", shell_complete=_commands_like)
 @click.pass_obj
-def help_(session: Session, name: str | None) -> None:
+def help_(session: Session, names: tuple[str, ...]) -> None:
     """Show the commands, or how one is used.
 
     \b
     emu> help pingall
+    emu> help add link
     """
     from emu.tables import show, table_text
 
     commands = session.plugins.commands
-    if name is not None:
-        with click.Context(commands[name], info_name=name) as context:
-            click.echo(context.get_help())
+    if names:
+        _show_help(session, names)
         return
     rows = [(name, commands[name].get_short_help_str(100)) for name in commands if not commands[name].hidden]
     show(
@@ -43,6 +43,28 @@ def help_(session: Session, name: str | None) -> None:
         + table_text(["COMMAND", "WHAT IT DOES"], rows)
         + "\n# begins a comment; Ctrl-C ends the running command, Ctrl-D leaves the prompt\n"
     )
+
+
+def _show_help(session: Session, names: tuple[str, ...]) -> None:
+    """Show how a command is used, or one of a group's, or what a node's name does."""
+    from emu.errors import UsageError, shown, suggestion
+
+    name = names[0]
+    if not session.is_command(name):
+        if name in session.network:
+            click.echo(f"{name} is a node: a line that begins so runs a program in it, as {name} ip address")
+            return
+        hint = suggestion(name, session.words()) or "; help lists the commands"
+        raise UsageError(f"no command {shown(name)}{hint}")
+    command = session.plugins.commands[name]
+    context = click.Context(command, info_name=name)
+    for inner in names[1:]:
+        known = command.commands if isinstance(command, click.Group) else {}
+        if inner not in known:
+            raise UsageError(f"{context.command_path} has no {shown(inner)}{suggestion(inner, known)}")
+        command = known[inner]
+        context = click.Context(command, info_name=inner, parent=context)
+    click.echo(context.get_help())
 
 
 @click.command(cls=LineCommand)

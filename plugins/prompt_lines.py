@@ -65,7 +65,11 @@ def not_(session: Session, line: tuple[str, ...]) -> int:
     emu> link ROUTER HOST2 down
     emu> ! HOST1 ping -c 1 -W 1 HOST2
     """
-    return 0 if session.run_line(line[0]) else 1
+    from emu.errors import EmuError
+
+    if session.run_line(line[0]) == 0:
+        raise EmuError(f"not: it was to fail, and it did not: {line[0]}")
+    return 0
 
 
 #: As shells write it; no heading and no link can be called so.

@@ -78,7 +78,7 @@ def _run(line: str, names: dict[str, Any]) -> None:
     hook, sys.displayhook = sys.displayhook, _show
     try:
         exec(compile(f"{line}\n", "<py>", "single"), names)  # noqa: S102  # it is what the user asks for
-    except Terminated:
+    except (Terminated, BrokenPipeError):
         raise
     except SystemExit:  # exit()
         raise Leave from None

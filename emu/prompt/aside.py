@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import codecs
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 from ..commands import shell_words
 from ..errors import UsageError
-from ..processes.terminal import TerminalJob, has_terminal, await_status, shell_status
+from ..processes.terminal import TerminalJob, await_status, has_terminal, shell_status
 from ..processes.watching import ending
 from .own import OwnJob
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Behind these a shell expects a program.
 _BEFORE_PROGRAMS = {"|", "||", "&&", ";", "&", "!", "(", "{", "exec", "time", "nohup", "env"}
 
+#: Behind these what a command prints goes to another program or a file.
+_PIPES = {"|", ">", ">>"}
+
 #: Words that are typed as they stand, in a command's usage.
 _LITERAL = re.compile(r"\b[a-z]+\b")
 
@@ -50,7 +53,12 @@ class LineCompleter(Completer):
             return
         first = before[0]
         if self.session.is_command(first):
-            yield from self._of_command(self.session.plugins.commands[first], list(before[1:]), word)
+            command = self.session.plugins.commands[first]
+            pipes = [number for number, one in enumerate(before) if one in _PIPES]
+            if pipes and not isinstance(command, LineCommand):
+                yield from self._of_shell(before[pipes[-1] :], word)
+            else:
+                yield from self._of_command(command, list(before[1:]), word)
         elif first in self.session.network or is_pattern(first) or "," in first:
             yield from self._of_shell(before[1:], word, first)
 
@@ -87,12 +95,12 @@ class LineCompleter(Completer):
             return
         parameter = option or _argument_at(command, position)
         if parameter is not None:
-            yield from self._of_parameter(command, parameter, word)
+            yield from self._of_parameter(command, parameter, before, word)
 
     def _of_rest(self, command: click.Command, before: list[str], word: str) -> Iterator[Completion]:
         """Yield completions of what is another line, a shell's, or what the command itself says."""
         argument = next(one for one in command.params if isinstance(one, click.Argument))
-        if items := argument.shell_complete(self._context(command), word):
+        if items := argument.shell_complete(self._context(command, before), word):
             yield from (Completion(item.value, start_position=-len(word)) for item in items)
         elif command.name == "sh":
             yield from self._of_shell(before, word)
@@ -105,9 +113,9 @@ class LineCompleter(Completer):
             yield from self._of_line(before, word)
 
     def _of_parameter(
-        self, command: click.Command, parameter: click.Parameter, word: str
+        self, command: click.Command, parameter: click.Parameter, before: list[str], word: str
     ) -> Iterator[Completion]:
-        items = parameter.shell_complete(self._context(command), word)
+        items = parameter.shell_complete(self._context(command, before), word)
         yield from _whole(word, [item.value for item in items if item.type == "plain"])
         if any(item.type in ("file", "dir") for item in items):
             yield from self._files(word)
@@ -137,8 +145,11 @@ class LineCompleter(Completer):
         known = {"kind": [kind.value for kind in Kind], "profile": list(PROFILES)}
         return Words(known.get(attribute, ())).beginning(text)
 
-    def _context(self, command: click.Command) -> click.Context:
-        return click.Context(command, info_name=command.name, obj=self.session)
+    def _context(self, command: click.Command, before: list[str]) -> click.Context:
+        """Return what a `shell_complete` is given: the session as `obj`, the words before as `args`."""
+        context = click.Context(command, info_name=command.name, obj=self.session)
+        context.args = before
+        return context
 
 
 def _place(command: click.Command, before: Sequence[str]) -> tuple[click.Option | None, int]:

@@ -19,6 +19,7 @@ from ..running.network import Network
 from ..running.node import Node
 from .choosing import is_pattern, names_matching
 from .jobs import NOT_FOUND, Jobs
+from .piping import Piped, nobody_reads, split_pipe
 
 if TYPE_CHECKING:
     from ..hooks.plugin_manager import PluginManager
@@ -97,6 +98,8 @@ class Session:
             sys.stderr.flush()
         self._told = False
         status = self.run_line(line)
+        if status == 128 + signal.SIGPIPE and nobody_reads():
+            raise BrokenPipeError
         if status and tells and not self._told:
             self._fail(f"status {status}: {line.strip()}", status)
         return status
@@ -112,12 +115,14 @@ class Session:
         except EmuError as error:
             return self._fail(str(error), error.exit_status)
         except click.ClickException as error:
-            return self._fail(error.format_message(), error.exit_code)
+            return self._fail(self._explained(error), error.exit_code)
         except click.Abort:
             return INTERRUPTED
         except RecursionError:  # 'time time time ...'
             return self._fail("run a line: it has lines in lines in lines, too many to follow", 2)
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and nobody_reads():  # they have enough
+                raise
             return self._fail(f"{line.strip()}: {error.strerror or error}", 1)
 
     def _fail(self, text: str, status: int) -> int:
@@ -173,16 +178,36 @@ class Session:
     def _run_command(self, name: str, rest: str) -> int:
         command = self.plugins.commands[name]
         if isinstance(command, LineCommand):
-            words = [rest.strip()] if rest.strip() else []
-        else:
-            try:
-                words = shlex.split(rest, comments=True)
-            except ValueError as error:
-                return self._fail(f"{name}: {error}", 2)
+            return self._invoke(command, name, [rest.strip()] if rest.strip() else [])
+        rest, pipe = split_pipe(rest)
+        try:
+            words = shlex.split(rest, comments=True)
+        except ValueError as error:
+            return self._fail(f"{name}: {error}", 2)
+        if words[-1:] == ["&"]:
+            raise UsageError(f"{name}: it runs in front; a program in a node goes behind: NODE COMMAND… &")
+        if not pipe:
+            return self._invoke(command, name, words)
+        status = 0
+        with self.jobs.silence(), Piped(pipe) as piped:
+            status = self._invoke(command, name, words)
+        return status or piped.status
+
+    def _invoke(self, command: click.Command, name: str, words: list[str]) -> int:
         leaving = contextlib.suppress(click.exceptions.Exit)  # --help leaves while the context is made
         with leaving, command.make_context(name, words, obj=self) as context:
             return int(command.invoke(context) or 0)
         return 0
+
+    def _explained(self, error: click.ClickException) -> str:
+        """Return what is wrong with the words of a command, and where its help or its node is."""
+        text = error.format_message().rstrip(".")
+        context = getattr(error, "ctx", None)
+        if context is None:
+            return text
+        path = context.command_path
+        way = f"; 'in {path} COMMAND…' runs programs in the node" if path in self.network else ""
+        return f"{path}: {text}; 'help {path}' tells how it is used{way}"
 
     def run_in_nodes(self, word: str, command: str) -> int:
         """Run a shell command line in the nodes that a word stands for; return the first failure's status.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -67,6 +68,16 @@ class Watcher:
             for text in self._held:
                 self._tell(text)
             self._held.clear()
+
+    def silence(self) -> contextlib.AbstractContextManager[object]:
+        """Let nothing be printed by other threads meanwhile."""
+        return self._lock
+
+    def show(self, text: str) -> None:
+        """Print what something that is no job of the network's prints."""
+        with self._lock:
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
     def tell(self, text: str) -> None:
         """Tell something now, or when nothing runs in front any more."""

@@ -51,7 +51,7 @@ def seed() -> random.Random:
 class Ended:
     """A program that has ended already."""
 
-    pid, args, stdout = 7, ["sh"], None
+    pid, args, stdout, starved = 7, ["sh"], None, 0
 
     def __init__(self, status: int) -> None:
         self.returncode = status
@@ -97,7 +97,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def network(ran: list[str]) -> Network:
     """Return a network of which nothing is running."""
     found = Network(two_segment())
-    found._nodes = {node.name: node for node in found.plan.nodes}
+    found._begun = True
     return found
 
 

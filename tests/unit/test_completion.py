@@ -20,7 +20,7 @@ from emu.topologies.two_segment import two_segment
 
 def completer_of(graph: nx.Graph) -> LineCompleter:
     network = Network(graph)
-    network._nodes = {node.name: node for node in network.plan.nodes}
+    network._begun = True
     return LineCompleter(Session(network, default_plugins()))
 
 
@@ -74,6 +74,19 @@ def offered(completer: LineCompleter, line: str) -> list[str]:
         ("py [HOST2", ["py [HOST2"]),
         ("py HOST1.read_r", ["py HOST1.read_routes"]),
         ("nothing x", []),
+        ("capture ROUTER-v", ["capture ROUTER-veth0 ", "capture ROUTER-veth1 "]),
+        (
+            "capture HOST1,RO",
+            ["capture HOST1,ROUTER ", "capture HOST1,ROUTER-veth0 ", "capture HOST1,ROUTER-veth1 "],
+        ),
+        ("capture HOST1--", ["capture HOST1--ROUTER "]),
+        ("capture HOST1:", ["capture HOST1:lo ", "capture HOST1:HOST1-veth0 "]),
+        ("capture ROUTER Ha", ["capture ROUTER Harbour.emu"]),
+        ("capture --all Ha", ["capture --all Harbour.emu"]),
+        ("capture ROUTER x ic", ["capture ROUTER x icmp ", "capture ROUTER x icmp6 "]),
+        ("capture ROUTER x host RO", ["capture ROUTER x host ROUTER "]),
+        ("nodes | tracer", ["nodes | traceroute "]),
+        ("nodes > Ha", ["nodes > Harbour.emu"]),
     ],
 )
 def test_what_a_line_can_become(completer: LineCompleter, line: str, expected: list[str]) -> None:
@@ -114,7 +127,6 @@ def test_a_node_that_was_added_is_offered(completer: LineCompleter) -> None:
     graph = two_segment()
     graph.add_edge("ROUTER", "ZOO")
     network.plan = Network(graph).plan
-    network._nodes = {node.name: node for node in network.plan.nodes}
     assert offered(completer, "Z") == ["ZOO "]
 
 

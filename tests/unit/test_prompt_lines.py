@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 from emu import Network
 from emu.hooks.plugin_manager import default_plugins
 from emu.prompt.session import Leave, Session
+from emu.topologies.two_segment import two_segment
+
+
+def call_a_node(network: Network, name: str) -> None:
+    """Give the second host of a network another name."""
+    network.plan = Network(nx.relabel_nodes(two_segment(), {"HOST2": name})).plan
 
 
 def test_a_script_stops_at_the_first_line_that_fails(session: Session, ran: list[str]) -> None:
@@ -34,7 +41,7 @@ def test_a_failure_tells_where_its_line_stands(session: Session, capfd: pytest.C
         ["emu", "inner:2", "no command or node 'nodse'; did you mean nodes?"],
         ["emu", "quiet:1", "status 3"],
         ["emu", "outer:4", "status 3"],
-        ["emu", "outer:5", "status 1"],
+        ["emu", "outer:5", "not"],
     ]
 
 
@@ -68,11 +75,11 @@ def test_a_word_stands_for_several_nodes(
     assert [line.split()[0] for line in capfd.readouterr().out.splitlines()[1:]] == ["HOST1", "HOST2"]
 
 
-@pytest.mark.parametrize("word", ["net", "intfs", "ports", "px", "noecho", "EOF", "xterm", "dpctl", "?"])
+@pytest.mark.parametrize("word", ["net", "intfs", "ports", "px", "noecho", "EOF", "xterm", "dpctl"])
 def test_a_node_may_have_a_name_that_help_does_not_list(
     session: Session, network: Network, ran: list[str], word: str
 ) -> None:
-    network._nodes[word] = network._nodes["HOST1"]
+    call_a_node(network, word)
     assert word not in session.words()[: len(session.words()) - len(network)]
     assert session.run_line(f"{word} hostname") == 0
     assert ran == ["hostname"]
@@ -81,7 +88,7 @@ def test_a_node_may_have_a_name_that_help_does_not_list(
 def test_a_command_comes_before_a_node_of_its_name(
     session: Session, network: Network, ran: list[str]
 ) -> None:  # fmt: skip
-    network._nodes["nodes"] = network._nodes["HOST1"]
+    call_a_node(network, "nodes")
     assert session.run_line("nodes") == 0
     assert session.run_line("in nodes hostname -f") == 0
     assert ran == ["hostname -f"]
