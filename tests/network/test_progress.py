@@ -26,7 +26,7 @@ LARGE = ("run", "line", "--set", "routers=300", "-4")
 #: `emu`, where planning takes so many seconds more, or for ever.
 SLOW = """
 import time, emu, emu.cli
-from emu.plugin_manager import default_plugins
+from emu.hooks.plugin_manager import default_plugins
 class Slow:
     @emu.hookimpl
     def emu_compute_routes(self, topology, addressing):
