@@ -2,12 +2,18 @@
 
 It prints JSON: the program's instructions as hexadecimal digits, or what is wrong, and where. It uses the
 libpcap that comes with the package cypcap, else the machine's own.
+
+It compiles for an interface that libpcap has opened. Only then does `vlan` see a tag that the kernel keeps
+beside the packet, and are `inbound` and `outbound` known.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import json
+import socket
 import struct
 import sys
 from collections.abc import Callable
@@ -17,6 +23,9 @@ Compile = Callable[[str], bytes]
 
 _ETHERNET, _SNAPLEN = 1, 262144  # DLT_EN10MB, and as much of a packet as libpcap takes
 _UNKNOWN_NETMASK = 0xFFFFFFFF
+#: An interface that every namespace has, whose packets begin with Ethernet's header.
+_INTERFACE = "lo"
+_CLONE_NEWNET, _SIOCSIFFLAGS, _IFF_UP = 0x40000000, 0x8914, 1
 _LIBRARIES = ("libpcap.so.1", "libpcap.so.0.8")
 #: What could follow an unfinished filter.
 _COMPLETIONS = ("", "1", "tcp", "host 192.0.2.1", "192.0.2.1", "::1", "= 1", "tcp] = 1", "/ 1", "1 = 1", "-2")
@@ -29,11 +38,15 @@ class _Program(ctypes.Structure):
 def _with_cypcap() -> Compile:
     import cypcap  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
 
-    dead = cypcap.open_dead(cypcap.DatalinkType.EN10MB, _SNAPLEN)
+    handle = cypcap.create(_INTERFACE)
+    try:
+        handle.activate()
+    except cypcap.Error:
+        handle = cypcap.open_dead(cypcap.DatalinkType.EN10MB, _SNAPLEN)
 
     def compiled(text: str) -> bytes:
         try:
-            program = dead.compile(text, True, _UNKNOWN_NETMASK)
+            program = handle.compile(text, True, _UNKNOWN_NETMASK)
         except cypcap.Error as error:
             raise ValueError(error.args[-1]) from None
         return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
@@ -47,14 +60,17 @@ def _with_machine() -> Compile:
         raise ImportError
     library.pcap_open_dead.restype = ctypes.c_void_p
     library.pcap_geterr.restype = ctypes.c_char_p
-    dead = ctypes.c_void_p(library.pcap_open_dead(_ETHERNET, _SNAPLEN))
+    library.pcap_create.restype = ctypes.c_void_p
+    handle = ctypes.c_void_p(library.pcap_create(_INTERFACE.encode(), ctypes.create_string_buffer(256)))
+    if not handle or library.pcap_activate(handle) < 0:
+        handle = ctypes.c_void_p(library.pcap_open_dead(_ETHERNET, _SNAPLEN))
 
     def compiled(text: str) -> bytes:
         program = _Program()
         if library.pcap_compile(
-            dead, ctypes.byref(program), text.encode(), 1, ctypes.c_uint(_UNKNOWN_NETMASK)
+            handle, ctypes.byref(program), text.encode(), 1, ctypes.c_uint(_UNKNOWN_NETMASK)
         ):
-            raise ValueError(library.pcap_geterr(dead).decode(errors="replace"))
+            raise ValueError(library.pcap_geterr(handle).decode(errors="replace"))
         return ctypes.string_at(program.instructions, program.length * 8)
 
     return compiled
@@ -90,8 +106,16 @@ def fault_in(text: str, compiled: Compile) -> str:
     return "it ends too early"
 
 
+def enter_namespace() -> None:
+    """Move to a network namespace of our own whose interface is up, or libpcap would not open it."""
+    ctypes.CDLL(None).unshare(_CLONE_NEWNET)
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", _INTERFACE.encode(), _IFF_UP))
+
+
 def main(text: str) -> None:
     """Print what becomes of a filter."""
+    enter_namespace()
     answer: dict[str, object]
     for find in (_with_cypcap, _with_machine):
         try:

@@ -91,8 +91,8 @@ class Capture:
                 self._process = _start_worker(control)
             header = Header(filter)
             size = buffer or size_of_rings(len(points))
-            for sock, facts in open_points(sandbox, points, size, code, header):
-                self._send(facts, sock.fileno())
+            for socks, facts in open_points(sandbox, points, size, code, header):
+                self._send(facts, *(sock.fileno() for sock in socks))
             self._begin_file(path, plan, header, sandbox.pidfd)
         except BaseException:
             self._let_go()

@@ -25,6 +25,7 @@ from .points import Point
 _ALL_RINGS, _LEAST, _MOST = 1 << 27, 1 << 19, 1 << 25
 #: How many sockets are opened at the same time: this process may be allowed few open files.
 _AT_ONCE = 64
+_RTMGRP_LINK = 1  # include/uapi/linux/rtnetlink.h
 
 
 @dataclass
@@ -47,8 +48,11 @@ def size_of_rings(points: int) -> int:
 
 def open_points(
     sandbox: Sandbox, points: Sequence[Point], size: int, code: bytes, header: Header
-) -> Iterator[tuple[socket.socket, dict[str, Any]]]:
-    """Yield a packet socket per point, and what the worker is to know of it; it is closed after that.
+) -> Iterator[tuple[list[socket.socket], dict[str, Any]]]:
+    """Yield the sockets of each point, and what the worker is to know of it; they are closed after that.
+
+    One is for packets. Unless it is bound to one interface, whose end it notices, another is for news of
+    the node's interfaces.
 
     Packets arrive at it from now on.
 
@@ -60,18 +64,30 @@ def open_points(
         with contextlib.ExitStack() as stack:
             opened = []
             for point in points[first : first + _AT_ONCE]:
-                sock = stack.enter_context(_open_socket(sandbox, point.node.name))
+                sock = stack.enter_context(_open_socket(sandbox, point.node.name, socket.AF_PACKET))
                 opened.append((sock, _facts(sock, point, size, header)))
             _begin_all(opened, size, code)
-            yield from opened
+            for sock, facts in opened:
+                if facts["bound"]:
+                    yield [sock], facts
+                    continue
+                with _open_news(sandbox, facts["node"]) as news:
+                    yield [sock, news], facts
 
 
-def _open_socket(sandbox: Sandbox, node: str) -> socket.socket:
+def _open_news(sandbox: Sandbox, node: str) -> socket.socket:
+    """Return a socket to which the kernel tells of interfaces that come and go in a node."""
+    sock = _open_socket(sandbox, node, socket.AF_NETLINK)
+    sock.bind((0, _RTMGRP_LINK))
+    return sock
+
+
+def _open_socket(sandbox: Sandbox, node: str, family: int) -> socket.socket:
     try:
-        frame = sandbox.ask("socket", node=node, family=socket.AF_PACKET, kind=socket.SOCK_RAW, protocol=0)
+        frame = sandbox.ask("socket", node=node, family=family, kind=socket.SOCK_RAW, protocol=0)
     except OSError as error:
         raise KernelError("capture: socket()", node, error.errno or 0, error.strerror or "") from error
-    return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=frame.fds[0])
+    return socket.socket(family, socket.SOCK_RAW, 0, fileno=frame.fds[0])
 
 
 def _begin_all(opened: list[tuple[socket.socket, dict[str, Any]]], size: int, code: bytes) -> None:

@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import stat
+import struct
 import sys
 import time
 
@@ -31,6 +32,9 @@ _FLAGS = {
     3: 4 << 2 | pcapng.INBOUND, 4: pcapng.OUTBOUND,
 }  # fmt: skip
 _OUTGOING, _LOOPBACK = 4, 772  # sll_pkttype, ARP hardware type
+_RTM_DELLINK, _IFLA_IFNAME = 17, 3
+#: nlmsghdr, and ifinfomsg as far as the index.
+_LINK = struct.Struct("=IHHII BxHi")
 #: By when packets of several sockets have all been handed over, in nanoseconds; until then they wait.
 _HORIZON = (2 * ring.RETIRE + 20) * 1_000_000
 #: How long a packet that is just being taken in may need, in seconds.
@@ -63,7 +67,7 @@ class Point:
         """Take a packet in."""
         interface = self.interfaces.get(index)
         if interface is None:
-            if not self._all or index in self._ignored:
+            if not self.captures(index):
                 return
             interface = self._meet(index, hardware)
         if hardware == _LOOPBACK and kind == _OUTGOING:  # which comes in, too
@@ -79,6 +83,10 @@ class Point:
         number = self._writer.add_interface(pcapng.interface(link_type, name))
         self.interfaces[index] = interface = Interface(number)
         return interface
+
+    def captures(self, index: int) -> bool:
+        """Tell whether packets of an interface are captured."""
+        return index in self.interfaces or (self._all and index not in self._ignored)
 
     def gone(self) -> bool:
         """Tell whether the one interface that it is bound to has been removed."""
@@ -167,13 +175,15 @@ class Worker:
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.points: dict[int, Point] = {}
+        #: Sockets that tell of interfaces which go.
+        self._news: dict[int, tuple[Point, socket.socket]] = {}
         self._epoll = select.epoll()
         self._started = time.time_ns()
         self._untold: list[str] = []
 
     def prepare(self) -> bool:
         """Take over the sockets and the file; False when nobody wants that any more."""
-        points: list[tuple[dict[str, Any], socket.socket]] = []
+        points: list[tuple[dict[str, Any], list[socket.socket]]] = []
         while True:
             data, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 2)
             if not data:
@@ -181,13 +191,15 @@ class Worker:
             message = json.loads(data)
             if "known" in message:
                 break
-            points.append((message, socket.socket(fileno=fds[0])))
+            points.append((message, [socket.socket(fileno=fd) for fd in fds]))
         self.writer = Writer(fds[0], message["known"])
         self.keeper = fds[1]
         self.writer.enders = (self.control.fileno(), self.keeper)
-        self.points = {sock.fileno(): Point(facts, sock, self.writer) for facts, sock in points}
+        for facts, (sock, *news) in points:
+            self.points[sock.fileno()] = point = Point(facts, sock, self.writer)
+            self._news.update({one.fileno(): (point, one) for one in news})
         self.all_points = list(self.points.values())
-        for fd in self.points:
+        for fd in (*self.points, *self._news):
             self._epoll.register(fd, select.EPOLLIN)
         for fd in (self.control.fileno(), self.keeper):
             self._epoll.register(fd, select.EPOLLIN)
@@ -208,7 +220,7 @@ class Worker:
                 return
             now = time.time_ns()
             for fd in ready:
-                self._take(fd)
+                self._hear(*self._news[fd]) if fd in self._news else self._take(fd)
             self.writer.write_until(now - _HORIZON if several else None)
             self._tell({"size": 1})
 
@@ -221,6 +233,18 @@ class Worker:
             point.ring.take_rest(point.take)
             del self.points[fd]
             self._tell({"note": f"interface {point.bound} of {point.node} is gone"})
+
+    def _hear(self, point: Point, news: socket.socket) -> None:
+        """Tell of an interface that went."""
+        try:
+            data = news.recv(1 << 16, socket.MSG_DONTWAIT)
+        except OSError:  # of what was too much at once, nothing is told
+            return
+        while len(data) >= _LINK.size:
+            size, kind, _, _, _, family, _, index = _LINK.unpack_from(data)
+            if kind == _RTM_DELLINK and family == socket.AF_UNSPEC and point.captures(index):
+                self._tell({"note": f"interface {_name_in(data[:size])} of {point.node} is gone"})
+            data = data[size:]
 
     def finish(self) -> None:
         """Write what is left, and what was counted."""
@@ -262,6 +286,17 @@ class Worker:
             self.control.send(json.dumps(message).encode(), socket.MSG_DONTWAIT)
         except OSError:  # whoever captures has not read what was told before, or is gone
             self._untold += [message["note"]] if "note" in message else []
+
+
+def _name_in(message: bytes) -> str:
+    """Return the name of the interface that a message of the kernel is of (rtnetlink(7))."""
+    offset = 32  # behind nlmsghdr and ifinfomsg
+    while offset + 4 <= len(message):
+        size, kind = struct.unpack_from("=HH", message, offset)
+        if kind == _IFLA_IFNAME:
+            return message[offset + 4 : offset + size].rstrip(b"\0").decode(errors="replace")
+        offset += max(4, size + 3 & ~3)
+    return "?"
 
 
 def main(control: int) -> None:

@@ -137,6 +137,7 @@ def test_a_mistake_in_a_filter_is_shown_with_its_place(
 def test_both_libraries_make_the_same_of_a_filter(network: emu.Network) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); import compile_filter as one, json;"
+        "one.enter_namespace();"
         "print(json.dumps([find()(sys.argv[2]).hex() for find in (one._with_cypcap, one._with_machine)]))"
     )
     folder = Path(emu.__file__).parent / "capture"
@@ -194,6 +195,39 @@ def test_vlan_tags_are_there(network: emu.Network) -> None:
     assert [(one.outgoing, one.data) for one in capture if one.protocol == f"0x{PROTOCOL:04x}"] == [
         (True, frame), (False, frame),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "count"), [("vlan", 2), ("vlan 5", 2), ("vlan 6", 0), ("not vlan", 0)])
+def test_filters_see_vlan_tags_that_the_kernel_keeps_beside_the_packet(
+    network: emu.Network, text: str, count: int
+) -> None:
+    frame = b"\xff" * 6 + bytes(6) + struct.pack("!HHH", 0x8100, 5, PROTOCOL) + bytes(50)
+    with (
+        network["HOST1"].socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock,
+        network.capture("HOST1--ROUTER", filter=text) as capture,
+    ):
+        sock.bind(("HOST1-veth0", 0))
+        sock.send(frame)
+    assert [one.data for one in capture if one.protocol == f"0x{PROTOCOL:04x}"] == [frame] * count
+
+
+@pytest.mark.parametrize("where", ["HOST1", "*", "HOST1:w0,HOST1-veth0"])
+def test_an_interface_that_goes_is_told_where_others_go_on(network: emu.Network, where: str) -> None:
+    if shutil.which("ip") is None:
+        pytest.skip("ip is missing")
+    node = network["HOST1"]
+    node.run(["ip", "link", "add", "w0", "up", "type", "veth", "peer", "name", "w1"], check=True)
+    with network.capture(where.split(",")) as capture:
+        node.run(["ip", "link", "delete", "w0"], check=True)
+        notes: set[str] = set()
+
+        def told() -> bool:
+            notes.update(capture.take_notes())
+            return "interface w0 of HOST1 is gone" in notes
+
+        eventually(told)
+        assert capture.running
+    assert notes <= {f"interface w{number} of HOST1 is gone" for number in (0, 1)}
 
 
 def test_an_interface_that_goes_ends_its_capture_and_is_told(network: emu.Network, tmp_path: Path) -> None:
