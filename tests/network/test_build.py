@@ -6,7 +6,6 @@ import dataclasses
 import errno
 import ipaddress
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +19,10 @@ from emu.graph.attributes import Kind
 from emu.netlink.operations import BRIDGE
 from emu.planning.plan import NodePlan, Plan
 from emu.planning.routes import NextHop, Route
+from emu.testing import NetworkFactory
 from emu.topologies.two_segment import two_segment
 
-#: How long a spanning tree may take to settle, in seconds.
-SPANNING_TREE = 30
+from .helpers import eventually, fresh_name
 
 
 def routed_ring() -> nx.Graph:
@@ -57,9 +56,8 @@ GRAPHS = [two_segment, routed_ring, lan, ring_of_switches]
 
 
 @pytest.fixture(scope="module", params=GRAPHS, ids=lambda make: make.__name__)
-def network(request: pytest.FixtureRequest) -> Any:
-    with emu.Network(request.param()) as built:
-        yield built
+def network(request: pytest.FixtureRequest, emu_network: NetworkFactory) -> emu.Network:
+    return emu_network(request.param)
 
 
 def output(node: Node, *words: str, **options: Any) -> str:
@@ -119,9 +117,7 @@ def test_new_interfaces_take_the_settings_over(network: emu.Network) -> None:
 
 
 def test_every_node_reaches_every_address(network: emu.Network) -> None:
-    deadline = time.monotonic() + SPANNING_TREE
-    while not network.ping_all().ok:
-        assert time.monotonic() < deadline, "not every node is reached"
+    eventually(lambda: network.ping_all().ok)  # once the spanning tree has settled
 
 
 def test_names_resolve_in_every_node(network: emu.Network) -> None:
@@ -134,32 +130,42 @@ def test_names_resolve_in_every_node(network: emu.Network) -> None:
 # -- names ------------------------------------------------------------------------------------------
 
 
-def test_long_names_are_second_names_of_interfaces() -> None:
+def test_long_names_are_second_names_of_interfaces(emu_network: NetworkFactory) -> None:
     a, b = "a" * 40, "b" * 63
-    with emu.Network(nx.Graph([(a, b), (b, "c")])) as network:
-        (one,) = network[a].interfaces
-        assert (one.name, one.altname) == ("veth0", f"{a}-veth0")
-        assert output(network[a], "ip", "-o", "link", "show", f"{a}-veth0").split()[1].startswith("veth0@")
-        found = {one.name: one.altnames for one in network[b].read_interfaces()}
-        assert found == {"lo": (), "veth0": (f"{b}-veth0",), "veth1": (f"{b}-veth1",)}
+    net = emu_network(nx.Graph([(a, b), (b, "c")]))
+    (one,) = net[a].interfaces
+    assert (one.name, one.altname) == ("veth0", f"{a}-veth0")
+    assert output(net[a], "ip", "-o", "link", "show", f"{a}-veth0").split()[1].startswith("veth0@")
+    found = {one.name: one.altnames for one in net[b].read_interfaces()}
+    assert found == {"lo": (), "veth0": (f"{b}-veth0",), "veth1": (f"{b}-veth1",)}
 
 
-@pytest.mark.parametrize("label", ["北京", "São Paulo", "ΟΔΟΣ", "Straße", "Łódź", "Ђорђе"])
+LABELS = ["北京", "São Paulo", "ΟΔΟΣ", "Straße", "Łódź", "Ђорђе"]
+
+
+def labelled() -> nx.Graph:
+    """A node with a neighbour of each label."""
+    graph: nx.Graph = nx.Graph(families=4)
+    graph.add_edges_from(("here", label) for label in LABELS)
+    return graph
+
+
+@pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
-def test_names_of_all_scripts_resolve(label: str, locale: str) -> None:
+@pytest.mark.emu(labelled, scope="module")
+def test_names_of_all_scripts_resolve(label: str, locale: str, net: emu.Network) -> None:
     environment = {"LC_ALL": locale, "PATH": "/usr/bin:/bin"}
-    with emu.Network(nx.Graph([("here", label)]), families=(4,)) as network:
-        there = network[label]
-        (address,) = there.addresses
-        assert address == there.plan.addresses[0]
-        answer = output(network["here"], "getent", "hosts", there.name, env=environment)
-        assert answer.split()[0] == str(address.ip)
-        if locale == "C.UTF-8":  # the C library converts names by the locale's letters
-            ahosts = output(network["here"], "getent", "ahosts", there.name, env=environment)
-            assert ahosts.split()[0] == str(address.ip)
-            lookup = f"import socket; print(socket.getaddrinfo({there.name!r}, None)[0][4][0])"
-            found = output(network["here"], "/usr/bin/python3", "-c", lookup, env=environment)
-            assert found.strip() == str(address.ip)
+    here, there = net["here"], net[label]
+    (address,) = there.addresses
+    assert address == there.plan.addresses[0]
+    answer = output(here, "getent", "hosts", there.name, env=environment)
+    assert answer.split()[0] == str(address.ip)
+    if locale == "C.UTF-8":  # the C library converts names by the locale's letters
+        ahosts = output(here, "getent", "ahosts", there.name, env=environment)
+        assert ahosts.split()[0] == str(address.ip)
+        lookup = f"import socket; print(socket.getaddrinfo({there.name!r}, None)[0][4][0])"
+        found = output(here, "/usr/bin/python3", "-c", lookup, env=environment)
+        assert found.strip() == str(address.ip)
 
 
 # -- what the kernel refuses ------------------------------------------------------------------------
@@ -220,7 +226,8 @@ def strange_setting(node: NodePlan) -> dict[str, Any]:
 def test_what_the_kernel_refuses_is_told_with_all_there_is_to_know_and_leaves_nothing(
     change: Callable[[NodePlan], dict[str, Any]], operation: str, number: int, reason: str
 ) -> None:
-    network = emu.Network(changed(change), "refused")
+    name = fresh_name()
+    network = emu.Network(changed(change), name)
     with pytest.raises(KernelError) as caught:
         network.start()
     error = caught.value
@@ -229,15 +236,15 @@ def test_what_the_kernel_refuses_is_told_with_all_there_is_to_know_and_leaves_no
     for text in (operation, "ROUTER", error.reason):
         assert text in str(error)
     with pytest.raises(NotRunning):
-        emu.Network.attach("refused")
+        emu.Network.attach(name)
     with pytest.raises(NotRunning):
         network["HOST1"].run(["true"])
-    with emu.Network(two_segment(), "refused") as again:  # the name is free at once
+    with emu.Network(two_segment(), name) as again:  # the name is free at once
         assert output(again["HOST1"], "hostname").strip() == "HOST1"
 
 
-def test_a_program_with_a_zero_byte_is_refused_and_the_network_goes_on() -> None:
-    with emu.Network(two_segment()) as network:
-        with pytest.raises(emu.UsageError, match="zero byte"):
-            network["HOST1"].run(["echo", "a\0b"])
-        assert network["HOST1"].run(["true"], stdin=subprocess.DEVNULL).returncode == 0
+@pytest.mark.emu("two_segment")
+def test_a_program_with_a_zero_byte_is_refused_and_the_network_goes_on(net: emu.Network) -> None:
+    with pytest.raises(emu.UsageError, match="zero byte"):
+        net["HOST1"].run(["echo", "a\0b"])
+    assert net["HOST1"].run(["true"], stdin=subprocess.DEVNULL).returncode == 0

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-import emu
-from emu.hooks.plugin_manager import default_plugins
+from emu.testing import NetworkFactory
 
 
 @pytest.mark.parametrize(
@@ -33,11 +32,10 @@ from emu.hooks.plugin_manager import default_plugins
         ("internet", {"systems": 12}),
     ],
 )
-def test_all_reach_all(name: str, parameters: dict[str, Any]) -> None:
-    graph = default_plugins().topologies[name](**parameters)
-    with emu.Network(graph) as net:
-        results = net.ping_all(timeout=5)  # a lost ARP request is repeated after a second, on a busy machine
+def test_all_reach_all(name: str, parameters: dict[str, Any], emu_network: NetworkFactory) -> None:
+    net = emu_network(name, **parameters)
+    results = net.ping_all(timeout=10)  # a lost ARP request is repeated after a second, on a busy machine
     assert results.ok, results.unreachable[:10]
-    ends = sum(attributes["kind"] != "switch" for _, attributes in graph.nodes(data=True))
+    ends = sum(node.kind != "switch" for node in net)
     assert results.families == (4, 6)
     assert results.sent == 2 * ends * (ends - 1)

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import networkx as nx
 import pytest
 
 import emu
 from emu.commands import PROGRAMS
-from emu.topologies.two_segment import two_segment
+from emu.testing import NetworkFactory
+
+from .helpers import WITHIN
 
 PING = f"{PROGRAMS}/ping"  # also where the machine has a ping of its own
 TIME = r"\d+(\.\d+)?"
@@ -22,12 +23,12 @@ Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def net() -> Iterator[emu.Network]:
-    with emu.Network(two_segment(), "pings", families=(4, 6)) as net:
-        # An address that nobody has is given up after some milliseconds, not after three seconds.
-        for version in "ipv4", "ipv6":
-            write(net, "HOST1", f"net/{version}/neigh/HOST1-veth0/retrans_time_ms", "20")
-        yield net
+def net(emu_network: NetworkFactory) -> emu.Network:
+    net = emu_network("two_segment", families=(4, 6))
+    # An address that nobody has is given up after some milliseconds, not after three seconds.
+    for version in "ipv4", "ipv6":
+        write(net, "HOST1", f"net/{version}/neigh/HOST1-veth0/retrans_time_ms", "20")
+    return net
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def write(net: emu.Network, node: str, key: str, value: str) -> None:
 
 
 def ping(net: emu.Network, line: str, node: str = "HOST1") -> Done:
-    return net[node].run([PING, *line.split()], capture_output=True, text=True, timeout=30)
+    return net[node].run([PING, *line.split()], capture_output=True, text=True, timeout=WITHIN)
 
 
 def address_of(net: emu.Network, node: str, version: int) -> str:
@@ -104,7 +105,7 @@ def test_the_machine_s_own_way_of_calling_ping_works(net: emu.Network) -> None:
 def test_times_are_those_of_the_network(net: emu.Network) -> None:
     found = re.search(r"= ([\d.]+)/", ping(net, "-qc3 -i .05 HOST2").stdout)
     assert found is not None
-    assert 0 < float(found[1]) < 20  # in ms; microseconds even on a busy machine, by the kernel's stamps
+    assert 0 < float(found[1]) < 1000  # in ms, by the kernel's stamps; it is microseconds
 
 
 # -- sources, sizes, limits -------------------------------------------------------------------------
@@ -175,15 +176,15 @@ def test_nobody_at_an_address(net: emu.Network) -> None:
     assert "icmp_seq=1 Destination unreachable: Address unreachable" in ping(net, "-c1 fd00::99").stdout
 
 
-def test_a_link_that_goes_down_and_comes_back() -> None:
+def test_a_link_that_goes_down_and_comes_back(emu_network: NetworkFactory) -> None:
     # A network of its own: an interface that goes down loses its IPv6 addresses.
-    with emu.Network(two_segment(), "down", families=(4,)) as net:
-        net["ROUTER"].run(["ip", "link", "set", "ROUTER-veth1", "down"], check=True)
-        done = ping(net, "-c1 HOST2")
-        assert "\nFrom ROUTER (192.0.2.254) icmp_seq=1 Destination Net Unreachable\n" in done.stdout
-        assert done.returncode == 1
-        net["ROUTER"].run(["ip", "link", "set", "ROUTER-veth1", "up"], check=True)
-        assert ping(net, "-c1 HOST2").returncode == 0
+    net = emu_network("two_segment")
+    net["ROUTER"].run(["ip", "link", "set", "ROUTER-veth1", "down"], check=True)
+    done = ping(net, "-c1 HOST2")
+    assert "\nFrom ROUTER (192.0.2.254) icmp_seq=1 Destination Net Unreachable\n" in done.stdout
+    assert done.returncode == 1
+    net["ROUTER"].run(["ip", "link", "set", "ROUTER-veth1", "up"], check=True)
+    assert ping(net, "-c1 HOST2").returncode == 0
 
 
 def test_silence_is_waited_for_as_long_as_asked(net: emu.Network) -> None:
@@ -247,7 +248,7 @@ def test_ctrl_c_prints_the_statistics(net: emu.Network, host: str, status: int, 
         assert process.stdout.readline().startswith("PING")
         process.stdout.readline()  # the reply, or that there will be none
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=WITHIN)
     assert f"--- {host} ping statistics ---\n1 packets transmitted, {received}" in out
     assert (err, process.returncode) == ("", status)
 
@@ -262,14 +263,14 @@ def test_ctrl_backslash_prints_one_line_and_goes_on(net: emu.Network) -> None:
         process.send_signal(signal.SIGQUIT)
         line = process.stderr.readline() + process.stderr.readline()  # "\r" counts as an end, too
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=WITHIN)
     assert re.search(rf"1/1 packets, 0% loss, min/avg/ewma/max = {TIME}/{TIME}/{TIME}/{TIME} ms\n$", line)
     assert process.returncode == 0
 
 
 @pytest.mark.parametrize("line", [f"{PING} HOST2 | head -n 1 >/dev/null", f"{PING} -c1 HOST2 >&-"])
 def test_a_reader_who_leaves_is_no_error(net: emu.Network, line: str) -> None:
-    done = net["HOST1"].run(["sh", "-c", line], capture_output=True, text=True, timeout=30)
+    done = net["HOST1"].run(["sh", "-c", line], capture_output=True, text=True, timeout=WITHIN)
     assert (done.stderr, done.returncode) == ("", 0)
 
 
@@ -283,20 +284,17 @@ def test_pings_side_by_side_do_not_take_each_other_s_replies(net: emu.Network) -
     command = [PING, "-4", "-c20", "-i", ".02", "HOST2"]
     running = [net["HOST1"].popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     for process in running:
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=WITHIN)
         assert "DUP" not in out
         assert "20 packets transmitted, 20 received, 0% packet loss" in out
 
 
-def test_many_answer_a_multicast() -> None:
-    graph: nx.Graph = nx.Graph(families=6)
-    graph.add_node("S1", kind="switch")
-    graph.add_edges_from(("S1", name) for name in ("H1", "H2", "H3"))
-    with emu.Network(graph, "multicast") as net:
-        # Until the switch has sorted out who listens, the first packets may reach nobody.
-        done = ping(net, "-c5 -i .2 -n -I H1-veth0 ff02::1", node="H1")
+def test_many_answer_a_multicast(emu_network: NetworkFactory) -> None:
+    net = emu_network("single", hosts=3, families=6)
+    # Until the switch has sorted out who listens, the first packets may reach nobody.
+    done = ping(net, "-c5 -i .2 -n -I HOST1-veth0 ff02::1")
     # From whichever address the others prefer: the link-local one may come a moment later.
-    other = r"(fe80::[^ ]+%H1-veth0|fd00::[23])"
+    other = r"(fe80::[^ ]+%HOST1-veth0|fd00::[23])"
     repeated = rf"\n64 bytes from {other}: icmp_seq=\d ttl=64 time=.* ms \(DUP!\)\n"
     assert re.search(repeated, done.stdout), done.stdout
     found = re.search(r"(\d+) received, \+(\d+) duplicates, 0% packet loss", done.stdout)

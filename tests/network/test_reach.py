@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import networkx as nx
 import pytest
 
 import emu
+from emu.testing import NetworkFactory
 from emu.topologies.two_segment import two_segment
 
 
@@ -28,16 +28,14 @@ def switched() -> nx.Graph:
     return graph
 
 
-@pytest.fixture
-def routed(emu_network: object) -> emu.Network:
-    network: emu.Network = emu_network("two_segment")  # type: ignore[operator]
-    return network
+#: Tests that change their network have one of their own.
+CHANGED = pytest.mark.emu("two_segment")
+pytestmark = pytest.mark.emu("two_segment", scope="module")
 
 
 @pytest.fixture(scope="module")
-def lan() -> Iterator[emu.Network]:
-    with emu.Network(switched()) as network:
-        yield network
+def lan(emu_network: NetworkFactory) -> emu.Network:
+    return emu_network(switched)
 
 
 def run(net: emu.Network, node: str, words: str) -> None:
@@ -47,17 +45,17 @@ def run(net: emu.Network, node: str, words: str) -> None:
 # -- that all is well -------------------------------------------------------------------------------
 
 
-def test_a_node_is_reached(routed: emu.Network) -> None:
-    found = routed["HOST1"].can_reach("HOST2")
+def test_a_node_is_reached(net: emu.Network) -> None:
+    found = net["HOST1"].can_reach("HOST2")
     assert found
     assert set(found.rtts) == {4}
     assert str(found).startswith("HOST1 reaches HOST2 (IPv4 in ")
 
 
-def test_nodes_and_addresses_are_reached_as_well_as_names(routed: emu.Network) -> None:
-    assert routed["HOST1"].can_reach(routed["HOST2"])
-    assert routed["HOST1"].can_reach("198.51.100.254")
-    assert routed["HOST1"].can_reach("HOST1")
+def test_nodes_and_addresses_are_reached_as_well_as_names(net: emu.Network) -> None:
+    assert net["HOST1"].can_reach(net["HOST2"])
+    assert net["HOST1"].can_reach("198.51.100.254")
+    assert net["HOST1"].can_reach("HOST1")
 
 
 def test_each_family_counts(lan: emu.Network) -> None:
@@ -65,11 +63,11 @@ def test_each_family_counts(lan: emu.Network) -> None:
     assert set(lan["A"].can_reach("C", family=6).rtts) == {6}
 
 
-def test_the_path_is_the_one_that_packets_took(routed: emu.Network) -> None:
-    found = routed.path("HOST1", "HOST2")
+def test_the_path_is_the_one_that_packets_took(net: emu.Network) -> None:
+    found = net.path("HOST1", "HOST2")
     assert found == ["HOST1", "ROUTER", "HOST2"]
     assert found.back == ["HOST2", "ROUTER", "HOST1"]
-    assert routed.path("HOST1", "198.51.100.254") == ["HOST1", "ROUTER"]
+    assert net.path("HOST1", "198.51.100.254") == ["HOST1", "ROUTER"]
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -79,60 +77,61 @@ def test_switches_are_on_the_path_and_floods_are_not(lan: emu.Network, family: i
     assert found.back == ["C", "S2", "S1", "A"]
 
 
-def test_a_route_of_ones_own_and_equal_ways() -> None:
-    with emu.Network(diamond(), families=(4,)) as net:
-        assert net.path("A", "B") in (["A", "W", "N", "E", "B"], ["A", "W", "S", "E", "B"])
-        (target,) = (str(address.ip) for address in net["B"].addresses)
-        gateway = str(net["E"].plan.interfaces[-1].addresses[0].ip)
-        there = next(one for one in net["W"].plan.interfaces if one.peer[0] == "E")
-        far = net.plan.node("E")
-        via = next(str(one.addresses[0].ip) for one in far.interfaces if one.name == there.peer[1])
-        assert gateway != via
-        run(net, "W", f"ip route add {target}/32 via {via}")
-        found = net.path("A", "B")
-        assert found == ["A", "W", "E", "B"]
-        assert found.back[1:3] != ["W", "A"]  # the way back is another
+@pytest.mark.emu(diamond, families=4)
+def test_a_route_of_ones_own_and_equal_ways(net: emu.Network) -> None:
+    assert net.path("A", "B") in (["A", "W", "N", "E", "B"], ["A", "W", "S", "E", "B"])
+    (target,) = (str(address.ip) for address in net["B"].addresses)
+    there = next(one for one in net["W"].interfaces if one.peer[0] == "E")
+    via = next(str(one.addresses[0].ip) for one in net["E"].interfaces if one.name == there.peer[1])
+    run(net, "W", f"ip route add {target}/32 via {via}")
+    found = net.path("A", "B")
+    assert found == ["A", "W", "E", "B"]
+    assert found.back[1:3] != ["W", "A"]  # the way back is another
 
 
 # -- that something is wrong ------------------------------------------------------------------------
 
 
-def test_no_way_back(routed: emu.Network) -> None:
-    run(routed, "HOST2", "ip route delete default")
-    found = routed["HOST1"].can_reach("HOST2", timeout=0.2)
+@CHANGED
+def test_no_way_back(net: emu.Network) -> None:
+    run(net, "HOST2", "ip route delete default")
+    found = net["HOST1"].can_reach("HOST2", timeout=0.2)
     assert not found
     assert found.reasons == {4: "no reply within 0.2 s; HOST2 got the request and sent no answer"}
-    assert routed.path("HOST1", "HOST2", timeout=0.2) == ["HOST1", "ROUTER", "HOST2"]
+    assert net.path("HOST1", "HOST2", timeout=0.2) == ["HOST1", "ROUTER", "HOST2"]
 
 
-def test_a_router_without_a_route_is_named(routed: emu.Network) -> None:
-    run(routed, "ROUTER", "ip route delete 198.51.100.0/24")
-    found = routed["HOST1"].can_reach("HOST2")
+@CHANGED
+def test_a_router_without_a_route_is_named(net: emu.Network) -> None:
+    run(net, "ROUTER", "ip route delete 198.51.100.0/24")
+    found = net["HOST1"].can_reach("HOST2")
     assert repr(found) == (
         "<HOST1 cannot reach HOST2 (IPv4: ROUTER says Destination Net Unreachable; "
         "the request got as far as ROUTER)>"
     )
-    assert repr(routed.path("HOST1", "HOST2")).startswith("['HOST1', 'ROUTER'] (ROUTER says ")
+    assert repr(net.path("HOST1", "HOST2")).startswith("['HOST1', 'ROUTER'] (ROUTER says ")
 
 
-def test_a_router_that_drops_in_silence_is_named(routed: emu.Network) -> None:
-    run(routed, "ROUTER", "ip route add blackhole 198.51.100.1/32")
-    found = routed["HOST1"].can_reach("HOST2", timeout=0.2)
+@CHANGED
+def test_a_router_that_drops_in_silence_is_named(net: emu.Network) -> None:
+    run(net, "ROUTER", "ip route add blackhole 198.51.100.1/32")
+    found = net["HOST1"].can_reach("HOST2", timeout=0.2)
     assert found.reasons[4] == "no reply within 0.2 s; the request got as far as ROUTER"
 
 
-def test_what_does_not_leave(routed: emu.Network) -> None:
-    run(routed, "HOST1", "ip route delete default")
-    found = routed["HOST1"].can_reach("HOST2")
+@CHANGED
+def test_what_does_not_leave(net: emu.Network) -> None:
+    run(net, "HOST1", "ip route delete default")
+    found = net["HOST1"].can_reach("HOST2")
     assert found.reasons[4] == "Network is unreachable; the request did not leave HOST1"
 
 
-def test_a_flood_hides_no_loss() -> None:
-    with emu.Network(switched(), families=(4,)) as net:
-        run(net, "C", "ip link set C-veth0 down")
-        found = net["A"].can_reach("C", timeout=0.2)
-        assert found.reasons[4].startswith("no reply within 0.2 s; the request ")
-        assert "between S2 and D" not in found.reasons[4]
+@pytest.mark.emu(switched, families=4)
+def test_a_flood_hides_no_loss(net: emu.Network) -> None:
+    run(net, "C", "ip link set C-veth0 down")
+    found = net["A"].can_reach("C", timeout=0.2)
+    assert found.reasons[4].startswith("no reply within 0.2 s; the request ")
+    assert "between S2 and D" not in found.reasons[4]
 
 
 def test_mistakes(lan: emu.Network) -> None:
@@ -151,13 +150,13 @@ def test_mistakes(lan: emu.Network) -> None:
 # -- pairs ------------------------------------------------------------------------------------------
 
 
-def test_ping_pair(routed: emu.Network) -> None:
-    results = routed.ping_pair()
+def test_ping_pair(net: emu.Network) -> None:
+    results = net.ping_pair()
     assert results.nodes == ("HOST1", "HOST2")
     assert str(results).startswith("pingpair: 2/2 pairs reachable")
-    assert routed.ping_pair("ROUTER").nodes == ("ROUTER", "HOST1")
+    assert net.ping_pair("ROUTER").nodes == ("ROUTER", "HOST1")
     with pytest.raises(emu.UsageError, match="no node 'X'"):
-        routed.ping_pair("X", "HOST1")
+        net.ping_pair("X", "HOST1")
 
 
 # -- notebooks --------------------------------------------------------------------------------------
@@ -191,8 +190,8 @@ def test_networks_work_in_a_thread_and_in_a_running_event_loop() -> None:
     assert asyncio.run(kernel()) == (["HOST1", "ROUTER", "HOST2"],) * 2
 
 
-def test_nodes_are_called_as_in_the_graph() -> None:
-    with emu.Network(nx.path_graph(3)) as network:
-        assert network.path(0, 2) == [network[number].name for number in range(3)]  # type: ignore[arg-type]
-        assert network[0].can_reach(2)  # type: ignore[arg-type]
-        assert repr(network.link(0, 1)) == repr(network.link("n0", "n1"))  # type: ignore[arg-type]
+@pytest.mark.emu(nx.path_graph(3), families=4)
+def test_nodes_are_called_as_in_the_graph(net: emu.Network) -> None:
+    assert net.path(0, 2) == [net[number].name for number in range(3)]  # type: ignore[arg-type]
+    assert net[0].can_reach(2)  # type: ignore[arg-type]
+    assert repr(net.link(0, 1)) == repr(net.link("n0", "n1"))  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from emu.bench.line import line
 from emu.errors import KernelError
 from emu.planning.plan import NodePlan, Plan
 from emu.planning.routes import NextHop, Route, RouteTable
+from emu.testing import NetworkFactory
 
 from .helpers import fresh_name
 from .traces import Traces
@@ -100,9 +101,8 @@ def test_the_first_that_the_kernel_refuses_is_told_and_nothing_is_left(
     Traces(name).assert_gone()
 
 
-def test_a_node_with_more_interfaces_than_a_socket_holds_answers() -> None:
+def test_a_node_with_more_interfaces_than_a_socket_holds_answers(emu_network: NetworkFactory) -> None:
     graph: nx.MultiGraph = nx.MultiGraph(families=4, routes="none")
     graph.add_nodes_from("AB", kind="router")
     graph.add_edges_from([("A", "B")] * 400)
-    with emu.Network(graph) as network:
-        assert sum(one.up and one.carrier for one in network["B"].read_interfaces()) == 401
+    assert sum(one.up and one.carrier for one in emu_network(graph)["B"].read_interfaces()) == 401

@@ -13,9 +13,7 @@ import pytest
 import emu
 from emu.graph.attributes import Kind
 from emu.prompt.session import Session
-from emu.topologies.leaf_spine import leaf_spine
-
-from .helpers import fresh_name
+from emu.testing import NetworkFactory
 
 
 def kernel_routes(net: emu.Network, name: str) -> set[tuple[object, ...]]:
@@ -70,10 +68,9 @@ def set_link(net: emu.Network, node: str, neighbour: str, state: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def ring() -> Iterator[emu.Network]:
-    """Yield a ring of six routers with a host each, over both families."""
-    with emu.Network(emu.with_hosts(nx.relabel_nodes(nx.cycle_graph(6), lambda n: f"R{n}"))) as net:
-        yield net
+def ring(emu_network: NetworkFactory) -> emu.Network:
+    """Return a ring of six routers with a host each, over both families."""
+    return emu_network(emu.with_hosts(nx.relabel_nodes(nx.cycle_graph(6), lambda n: f"R{n}")))
 
 
 @contextlib.contextmanager
@@ -176,36 +173,34 @@ def test_other_prompts_agree(ring: emu.Network, capsys: pytest.CaptureFixture[st
         assert ring.plan == other.plan
 
 
-def test_equal_cost_paths_shrink(capsys: pytest.CaptureFixture[str]) -> None:
-    with emu.Network(leaf_spine(), fresh_name()) as net:
-        leaf = next(node for node in net if node.name.startswith("LEAF"))
-        spine = next(one.peer[0] for one in leaf.interfaces if one.peer[0].startswith("SPINE"))
-        assert any(len(one.next_hops) > 1 for one in leaf.read_routes())
-        set_link(net, leaf.name, spine, "down")
-        net.reroute()
-        assert all(len(one.next_hops) <= 1 for one in leaf.read_routes())
-        assert_routed(net)
+@pytest.mark.emu("leaf_spine")
+def test_equal_cost_paths_shrink(net: emu.Network) -> None:
+    leaf = next(node for node in net if node.name.startswith("LEAF"))
+    spine = next(one.peer[0] for one in leaf.interfaces if one.peer[0].startswith("SPINE"))
+    assert any(len(one.next_hops) > 1 for one in leaf.read_routes())
+    set_link(net, leaf.name, spine, "down")
+    net.reroute()
+    assert all(len(one.next_hops) <= 1 for one in leaf.read_routes())
+    assert_routed(net)
 
 
-def test_switches() -> None:
+def test_switches(emu_network: NetworkFactory) -> None:
     graph: Any = nx.Graph(families=(4, 6))
     graph.add_nodes_from(["S1", "S2", "S3"], kind="switch")
     graph.add_nodes_from(["R1", "R2", "R3"], kind="router")
     graph.add_edges_from([("S1", "S2"), ("S1", "H1"), ("S1", "R1"), ("S1", "R2"), ("S2", "H2"), ("S3", "H3")])
     graph.add_edges_from([("R1", "S3"), ("R2", "R3"), ("R3", "S3")])
-    with emu.Network(graph, fresh_name()) as net:
-        assert (
-            len(next(one for one in net["H1"].read_routes() if one.destination == "default").next_hops) == 2
-        )
-        set_link(net, "R1", "S3", "down")
-        net.reroute()
-        assert_routed(net)
-        set_link(net, "S1", "S2", "down")
-        net.reroute()
-        results = net.ping_all(timeout=0.5)
-        assert {pair.source for pair in results.unreachable if pair.target != "H2"} == {"H2"}
-        net["S3"].run(["ip", "link", "set", "bridge", "down"], check=True)
-        net.reroute()
-        results = net.ping_all(timeout=0.5)
-        alone = {"H2", "H3"}
-        assert all(alone & {pair.source, pair.target} for pair in results.unreachable), results.unreachable
+    net = emu_network(graph)
+    assert len(next(one for one in net["H1"].read_routes() if one.destination == "default").next_hops) == 2
+    set_link(net, "R1", "S3", "down")
+    net.reroute()
+    assert_routed(net)
+    set_link(net, "S1", "S2", "down")
+    net.reroute()
+    results = net.ping_all(timeout=0.5)
+    assert {pair.source for pair in results.unreachable if pair.target != "H2"} == {"H2"}
+    net["S3"].run(["ip", "link", "set", "bridge", "down"], check=True)
+    net.reroute()
+    results = net.ping_all(timeout=0.5)
+    alone = {"H2", "H3"}
+    assert all(alone & {pair.source, pair.target} for pair in results.unreachable), results.unreachable

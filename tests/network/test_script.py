@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import emu
 from emu.planning.plan import Plan
 from emu.script import script_for
+from emu.testing import NetworkFactory
 from emu.topologies.two_segment import two_segment
 
 #: What of an interface is not the same by chance: no numbers, addresses made up by the kernel, or moments.
@@ -22,10 +22,9 @@ BRIDGE = ("stp_state", "forward_delay", "hello_time", "max_age", "mcast_snooping
 
 
 @pytest.fixture
-def sandbox() -> Iterator[emu.Network]:
-    """Yield a network with next to nothing in it, for its root shell."""
-    with emu.Network(nx.Graph([("spare", "other")]), "script") as network:
-        yield network
+def sandbox(emu_network: NetworkFactory) -> emu.Network:
+    """Return a network with next to nothing in it, for its root shell."""
+    return emu_network(nx.Graph([("spare", "other")]))
 
 
 def shell(network: emu.Network, *words: str) -> str:
@@ -97,16 +96,15 @@ def routers() -> nx.Graph:
     ("graph", "next_hops"), [(two_segment(), {1}), (mixed(), {1, 2}), (routers(), {0, 1, 2})], ids=str
 )
 def test_the_script_builds_what_emu_builds(
-    sandbox: emu.Network, graph: nx.Graph, next_hops: set[int], tmp_path: Path
-) -> None:  # fmt: skip
+    sandbox: emu.Network, emu_network: NetworkFactory, graph: nx.Graph, next_hops: set[int], tmp_path: Path
+) -> None:
     plan = emu.plan_for(graph)
     assert {len(route.next_hops) for node in plan.nodes for route in node.routes} == next_hops
     script = tmp_path / "script.sh"
     script.write_text("set -e\n" + "\n".join(script_for(plan)))
     shell(sandbox, "sh", str(script))
     by_hand = state(sandbox, plan)
-    with emu.Network(plan, "emu") as network:
-        assert state(network, plan) == by_hand
+    assert state(emu_network(plan), plan) == by_hand
 
 
 def test_the_script_works_without_a_shell_for_each_line(sandbox: emu.Network) -> None:

@@ -11,24 +11,24 @@ import pytest
 
 import emu
 from emu.commands import PROGRAMS
+from emu.testing import NetworkFactory
 
 TRACEROUTE = f"{PROGRAMS}/traceroute"  # also where the machine has a traceroute of its own
 Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def net() -> Iterator[emu.Network]:
-    graph: nx.Graph = nx.path_graph(["H1", "R1", "R2", "R3", "H2"])
-    with emu.Network(graph, "traces", families=(4, 6)) as net:
-        for node in net:
-            # Each test spends of what a node may send in ICMP errors: six, then one a second. (A limit
-            # of 0 would take the tokens of "net unreachable", which has a limit of its own.)
-            write(net, node.name, "net/ipv4/icmp_ratemask", "0")
-            write(net, node.name, "net/ipv6/icmp/ratelimit", "0")
-            # An address that nobody has is given up after some milliseconds, not after three seconds.
-            for interface in node.interfaces:
-                write(net, node.name, f"net/ipv4/neigh/{interface.name}/retrans_time_ms", "20")
-        yield net
+def net(emu_network: NetworkFactory) -> emu.Network:
+    net = emu_network(nx.path_graph(["H1", "R1", "R2", "R3", "H2"]))
+    for node in net:
+        # Each test spends of what a node may send in ICMP errors: six, then one a second. (A limit
+        # of 0 would take the tokens of "net unreachable", which has a limit of its own.)
+        write(net, node.name, "net/ipv4/icmp_ratemask", "0")
+        write(net, node.name, "net/ipv6/icmp/ratelimit", "0")
+        # An address that nobody has is given up after some milliseconds, not after three seconds.
+        for interface in node.interfaces:
+            write(net, node.name, f"net/ipv4/neigh/{interface.name}/retrans_time_ms", "20")
+    return net
 
 
 @pytest.fixture
