@@ -6,11 +6,12 @@ step that it took, is its log.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
+import itertools
 import json
 import signal
 import socket
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ from .sandboxes.connection import Sandbox
 from .sandboxes.folders import Base, Folder
 from .schedules import Event, Step
 from .schedules.checking import links_of
-from .schedules.steps import steps_of
+from .schedules.steps import in_time, steps_of
 from .sharing import SharedPlan
 
 #: How often a replayed trace tells how it gets on, in seconds.
@@ -61,19 +62,21 @@ class Player:
     def __init__(self, shared: SharedPlan) -> None:
         self._shared = shared
         self._lateness: list[float] = []
+        self._left_out = 0
         self._told = 0.0
         self._begin = 0.0
 
     def play(self, events: list[Event]) -> int:
         """Play all, and return the exit status: 1 when a step failed."""
         steps = steps_of(events)
-        upcoming = next(steps, None)
+        first = list(itertools.islice(steps, 1))  # traces are read before the clock runs
         features_of(self._shared.sandbox)
         gc.freeze()
         gc.disable()
         self._begin = time.monotonic()
         begun = False
-        while upcoming is not None:
+        for upcoming, left_out in in_time(itertools.chain(first, steps), self._is_due):
+            self._left_out += left_out
             if upcoming.time and not begun:  # what is to happen at once has happened when it is told
                 begun = True
                 _tell({"begin": time.time()})
@@ -88,9 +91,11 @@ class Player:
                 self._log(upcoming, moment, f"{place}{upcoming.event.target}: {reason}")
                 return 1
             self._log(upcoming, moment)
-            upcoming = next(steps, None)
         self._tell_lateness()
         return 0
+
+    def _is_due(self, step: Step) -> bool:
+        return self._begin + step.time / _SECOND <= time.monotonic()
 
     def _take(self, step: Step, moment: Moment) -> None:
         event, shared = step.event, self._shared
@@ -123,9 +128,10 @@ class Player:
         if not self._lateness:
             return
         self._told = time.monotonic() - self._begin
-        median = statistics.median(self._lateness)
-        _tell({"trace_steps": len(self._lateness), "median": median, "most": max(self._lateness)})
-        self._lateness = []
+        late = sorted(self._lateness)
+        percentiles = {f"late_{share}": round(late[len(late) * share // 100], 6) for share in (50, 99)}
+        _tell({"trace_steps": len(late), "left_out": self._left_out, **percentiles, "late_most": late[-1]})
+        self._lateness, self._left_out = [], 0
 
 
 def _wanted(step: Step, plan: Plan) -> Shapings:
@@ -137,6 +143,10 @@ def _wanted(step: Step, plan: Plan) -> Shapings:
             found |= {end: None for end in ends if step.event.source in (None, end[0])}
         else:
             found |= after_setting(plan, number, step.values, step.event.source)
+    if step.event.action in ("trace", "ramp"):
+        found = {
+            end: one and dataclasses.replace(one, varies=one.rate is not None) for end, one in found.items()
+        }
     return found
 
 

@@ -48,6 +48,20 @@ class Done:
         return self.real - self.planned
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Steps of traces that were taken in some time, and how late, in seconds: median, 99th percentile, most.
+
+    Steps were left out where the next one was due already: the machine was too busy.
+    """
+
+    steps: int
+    left_out: int
+    median: float
+    percentile_99: float
+    most: float
+
+
 class Playing:
     """A schedule of a running network."""
 
@@ -65,6 +79,14 @@ class Playing:
         return [
             Done(one["planned"], one["real"], one["what"], one.get("error"))
             for one in self._records() if "what" in one
+        ]  # fmt: skip
+
+    @property
+    def replayed(self) -> list[Replayed]:
+        """How traces get on, told every 10 s; of the steps of a trace the log has the first one only."""
+        return [
+            Replayed(one["trace_steps"], one["left_out"], one["late_50"], one["late_99"], one["late_most"])
+            for one in self._records() if "trace_steps" in one
         ]  # fmt: skip
 
     @property

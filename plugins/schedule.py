@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import click
 import emu
 
 if TYPE_CHECKING:
-    from emu.playing import Playing
+    from emu.playing import Playing, Replayed
     from emu.prompt.session import Session
     from emu.running.network import Network
 
@@ -80,8 +80,26 @@ def show(playing: Playing) -> None:
     ]
     if rows:
         print_table(["PLANNED", "REAL", "LATE ms", "EVENT"], rows)
+    if replayed := playing.replayed:
+        click.echo(_on_traces(replayed))
     if error := playing.error:
         click.echo(error)
+
+
+def _on_traces(replayed: Sequence[Replayed]) -> str:
+    """Return how traces get on in a line, times of the last 10 s."""
+    last = replayed[-1]
+    late = ", ".join(
+        f"{1000 * late:.1f} ms {what}"
+        for late, what in (
+            (last.median, "in the median"),
+            (last.percentile_99, "99 of 100"),
+            (last.most, "most"),
+        )
+    )
+    left_out = sum(one.left_out for one in replayed)
+    skipped = f", {left_out:,} left out on this busy machine" if left_out else ""
+    return f"traces: {sum(one.steps for one in replayed):,} steps{skipped}; of late, they were late by {late}"
 
 
 @emu.hookimpl

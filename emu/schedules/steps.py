@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -22,6 +23,24 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
 def steps_of(events: Sequence[Event]) -> Iterator[Step]:
     """Yield the steps of all events in order of time; those for one time in the order of their events."""
     return heapq.merge(*(_steps(event) for event in events), key=lambda step: step.time)
+
+
+def in_time(
+    steps: Iterator[Step], is_due: Callable[[Step], bool]
+) -> Iterator[tuple[Step, int]]:  # fmt: skip
+    """Yield steps, each when it is asked for, and how many were left out before it.
+
+    Of a trace's steps that are all overdue only the last is taken, with what the others set: whoever was held
+    up is in time again at once, instead of running after.
+    """
+    ahead = next(steps, None)
+    while ahead is not None:
+        step, left_out = ahead, 0
+        ahead = next(steps, None)
+        while step.quiet and ahead is not None and ahead.event is step.event and is_due(ahead):
+            step = dataclasses.replace(ahead, values={**step.values, **ahead.values})
+            ahead, left_out = next(steps, None), left_out + 1
+        yield step, left_out
 
 
 def _steps(event: Event) -> Iterator[Step]:

@@ -114,11 +114,14 @@ class Shaping:
     slot: Slot | None = None
     seed: int | None = None
     mtu: int | None = None
+    #: Whether the rate changes again and again, as by a trace: packets that wait leave by the rate of then,
+    #: not by that of when they came.
+    varies: bool = False
 
     @property
     def on_the_way(self) -> Shaping:
         """What happens to packets apart from the rate and its queue."""
-        return dataclasses.replace(self, rate=None, queue=None, limit=None, mtu=None)
+        return dataclasses.replace(self, rate=None, queue=None, limit=None, mtu=None, varies=False)
 
     @property
     def around_the_queue(self) -> tuple[Shaping, Shaping]:
@@ -139,7 +142,9 @@ class Shaping:
     @property
     def in_the_queue(self) -> Shaping:
         """The rate, its queue and the MTU alone."""
-        return Shaping(rate=self.rate, queue=self.queue, limit=self.limit, mtu=self.mtu)
+        return Shaping(
+            rate=self.rate, queue=self.queue, limit=self.limit, mtu=self.mtu, varies=self.varies
+        )  # fmt: skip
 
     @property
     def impairs(self) -> bool:

@@ -39,8 +39,12 @@ def possible(shaping: Shaping | None, there: Collection[str]) -> Shaping | None:
 
 
 def rate_by_netem(shaping: Shaping) -> bool:
-    """Tell whether netem can keep a direction's rate: packets leave its queue in order."""
-    return (shaping.queue is None or shaping.queue.kind in PLAIN) and not shaping.duplicate
+    """Tell whether netem can keep a direction's rate: packets leave its queue in order.
+
+    netem gives each packet its time when it comes, by the rate of that moment.
+    """
+    plain = shaping.queue is None or shaping.queue.kind in PLAIN
+    return plain and not shaping.duplicate and not shaping.varies
 
 
 def keepers(shaping: Shaping) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,5 +47,18 @@ def test_a_schedule_and_a_trace_delay_packets(net: emu.Network) -> None:
     assert delay(net) == pytest.approx(30, abs=3)
     playing = net.schedule([{"at": 0, "link": LINK, "trace": "satellite-handover"}])
     assert 35 < delay(net) < 90
+    playing.cancel()
+    link.clear()
+
+
+def test_what_waits_leaves_by_the_rate_that_a_trace_has_by_then(net: emu.Network, tmp_path: Path) -> None:
+    """netem would let each packet leave by the rate of when it came, here one in 0.6 s."""
+    trace = tmp_path / "slow-fast.csv"
+    trace.write_text("time,rate\n0,8kbit\n0.3,20mbit\n60,21mbit\n")
+    link = net.link("HOST1", "ROUTER").set(rate="8kbit", limit=1000)
+    playing = net.schedule([{"at": 0, "link": LINK, "trace": str(trace), "from": "HOST1"}])
+    began = time.monotonic()
+    assert flow(net, 40, lambda _: None) == list(range(40))
+    assert time.monotonic() - began < 15  # and not 26
     playing.cancel()
     link.clear()

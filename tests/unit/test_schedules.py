@@ -13,7 +13,7 @@ import emu
 from emu.reading.schedule_files import events_in
 from emu.reading.sources import graph_from
 from emu.schedules import parse_schedule
-from emu.schedules.steps import steps_of
+from emu.schedules.steps import in_time, steps_of
 from emu.topologies.two_segment import two_segment
 from emu.traces import known_traces, read_trace, trace_path
 
@@ -129,6 +129,21 @@ def test_as_many_packets_leave_as_there_are_opportunities(tmp_path: Path) -> Non
     ends = [*(point.time for point in trace.points[1:]), trace.duration]
     bits = sum((point.rate or 0) * (end - point.time) for point, end in zip(trace.points, ends, strict=True))
     assert bits / 10**9 / 8 / 1514 == pytest.approx(len(opportunities), rel=0.001)
+
+
+def test_of_a_trace_s_overdue_steps_the_last_is_taken_with_what_all_set(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("time,rate,delay\n0,1mbit,1ms\n1,2mbit,\n2,,5ms\n3,3mbit,\n4,4mbit,\n")
+    ramp = {"at": 0, "link": LINK, "ramp": {"loss": ["0%", "1%"]}, "over": "200ms"}
+    events = [ramp, {"at": 1, "link": LINK, "trace": str(path), "for": "5s"}]
+    # What is due three seconds after the beginning: of other events, each step is taken.
+    steps = in_time(steps_of(parse_schedule(events)), lambda step: step.time <= 4 * 10**9)
+    assert [(step.time / 10**9, dict(step.values), left_out) for step, left_out in steps] == [
+        (0, {"loss": "0%"}, 0), (0.1, {"loss": "0.5%"}, 0), (0.2, {"loss": "1%"}, 0),
+        (1, {"rate": "1mbit", "delay": "1ms"}, 0),
+        (4, {"rate": "3mbit", "delay": "5ms"}, 2),
+        (5, {"rate": "4mbit"}, 0),
+    ]  # fmt: skip
 
 
 def test_a_trace_without_anything_new_ends(tmp_path: Path) -> None:
