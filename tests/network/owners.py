@@ -39,8 +39,8 @@ class Owners:
     _PROGRAM = textwrap.dedent(
         """
         import os, signal, sys, time
-        import emu, emu.network
-        from emu.plugin_manager import default_plugins
+        import emu, emu.running.network
+        from emu.hooks.plugin_manager import default_plugins
         from emu.topologies.two_segment import two_segment
         plan = default_plugins().plan_for(two_segment())
         import emu.netlink.lowering, emu.netlink.dumps

@@ -149,7 +149,7 @@ def test_an_interrupt_before_a_network_is_detached(owners: Owners, name: str) ->
     owner = owners.start(
         name,
         """
-        emu.running.network.Network._know_nodes = lambda self: (say("ready"), time.sleep(100))
+        emu.running.network.Network._hand_over = lambda *_: (say("ready"), time.sleep(100))
         Network().start(detached=True)
         """,
     )

@@ -305,7 +305,7 @@ def test_a_signal_ends_the_command_whatever_its_program_makes_of_it(number: int,
 def test_a_command_that_cannot_leave_in_an_orderly_way(name: str) -> None:
     """What waits for something else on its way out, as a plugin may, is not waited for."""
     program = """
-        import sys, threading, emu.cli, emu.network
+        import sys, threading, emu.cli, emu.running.network
         def wait(self):
             threading.Thread(target=threading.Event().wait).start()  # which Python waits for at its end
             lock = threading.Lock()
