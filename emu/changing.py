@@ -24,7 +24,7 @@ from .netlink.features import check_new_needs
 from .netlink.lowering import address_operations, link_operations, up_operations
 from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp
 from .netlink.present import NodeState, read_states
-from .netlink.queueing import needs_of, segment_limits, shaping_operations
+from .netlink.queueing import needs_of, shaping_operations
 from .netlink.readiness import await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink
 from .planning.changes import Changes, Used
@@ -115,7 +115,6 @@ def _carry_out(sandbox: Sandbox, old: Plan, new: Plan) -> None:
     states = read_states(sandbox, list(namespaces), ())
     send(sandbox, list(_ringed_bridges(old, new, states)), {})
     _add_links(sandbox, new, states, namespaces, {node.name for node in added})
-    send(sandbox, list(segment_limits(old, new)), {})
     there = {link.ends for link in new.links}
     gone = [link for link in old.links if link.ends not in there]
     send(sandbox, [request for link in gone for request in _removal(old, link, states)], {})

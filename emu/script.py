@@ -18,7 +18,7 @@ from .netlink.operations import (
     SetUp,
     WriteSetting,
 )
-from .netlink.queueing import SetDiscipline, SetLimits
+from .netlink.queueing import SetDiscipline, SetMtu
 from .netlink.service_curve import SetCurve
 from .planning.plan import Plan
 from .planning.sysctls import FORWARDING
@@ -57,7 +57,7 @@ _STEPS: Sequence[tuple[str, Chosen]] = (
     ("Second names for interfaces whose own would be longer than 15 characters.", _any_of(AddAltname)),
     (
         "What links do to packets: rate, queue, delay, loss.",
-        _any_of(SetLimits, SetDiscipline, SetCurve, DropAtRandom),
+        _any_of(SetMtu, SetDiscipline, SetCurve, DropAtRandom),
     ),
     ("An address per interface, from which the kernel knows the way to its prefix.", _any_of(AddAddress)),
     ("The interfaces up.", _any_of(SetUp)),

@@ -19,8 +19,6 @@ from ..netlink.queueing import (
     changes,
     idle_layers,
     needs_at,
-    queued,
-    segment_limits,
 )
 from ..shaping.possible import plain_loss, possible
 
@@ -78,7 +76,7 @@ def change_shapings(
         there = _check(shared, ends, new)
         if shared.amend_plan(new):
             try:
-                _carry_out(shared, old, _changes(ends, new, there), moment)
+                _carry_out(shared, _changes(ends, new, there), moment)
             except BaseException:
                 with contextlib.suppress(EmuError, OSError):
                     shared.amend_plan({end: ends[end].shaping for end in new})
@@ -114,8 +112,8 @@ def _check(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings) -> 
 class _Change:
     """What one direction did and is to do, as far as the kernel can.
 
-    `before` and `after` are what queue disciplines have to do with that. Without netem something else loses
-    packets, at the other end: `loss` is the new share, or None where that stays as it is.
+    Without netem something else than queue disciplines loses packets, at the other end: `loss` is the new
+    share, or None where that stays as it is.
     """
 
     place: Place
@@ -143,17 +141,13 @@ def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[
         before, after = possible(one.shaping, there), possible(shaping, there)
         loss = None if netem or plain_loss(before) == plain_loss(after) else plain_loss(after) or 0.0
         places = Place(*end, one.index), Place(*one.peer, ends[one.peer].index)
-        found.append(_Change(*places, queued(before, netem), queued(after, netem), loss, there))
+        found.append(_Change(*places, before, after, loss, there))
     return found
 
 
-def _carry_out(shared: Shared, old: Plan, all_changes: Sequence[_Change], moment: Moment) -> None:
+def _carry_out(shared: Shared, all_changes: Sequence[_Change], moment: Moment) -> None:
     """Make the kernel do what is new, when it is time."""
-    requests: list[Request] = []
-    if any(one.begins or one.ends or one.loss is not None for one in all_changes):
-        requests += segment_limits(old, shared.plan)
-    for change in all_changes:
-        requests += _requests(shared.sandbox, change)
+    requests = [one for change in all_changes for one in _requests(shared.sandbox, change)]
     moment.wait()
     send(shared.sandbox, requests, {})
     moment.mark()

@@ -1,6 +1,7 @@
 """In which order queue disciplines stand on an interface, from the root down.
 
-netem hands each packet that is due *down* to the discipline below it. So the delay is at the root, below it
+At the root is what cuts the pieces of up to 64 KB that TCP hands over into packets: the rest acts on packets.
+netem hands each packet that is due *down* to the discipline below it. So the delay is first, below it
 are the rate and the queue in front of it (netem as `Pace`), and below these what befalls packets that have
 been sent, loss for example. No discipline holds packets behind the queue: many kernels would count them with
 those that wait. A queue that drops or marks by its own mind decides when a packet leaves it, not when it
@@ -10,23 +11,29 @@ reasons.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..shaping import Shaping
 from ..shaping.model import limit_in
 from ..shaping.possible import keepers, rate_by_netem
+from ..shaping.units import LARGEST_RATE
 from .disciplines import Netem, Pace, Tbf, Waiting, waiting_for
 from .service_curve import Hfsc
 
-#: The major numbers of the handles of the way to the queue, of what sets the pace, of the way behind it, and
-#: of what fetches packets at a rate and its queue: always the same ones, so that a change finds them. Each is
-#: more than that of what is above.
-WAY, PACE, BEYOND, FETCHER, QUEUE = 1, 2, 3, 4, 5
+#: The major numbers of the handles of what cuts pieces into packets, of the way to the queue, of what sets
+#: the pace, of the way behind it, and of what fetches packets at a rate and its queue: always the same ones,
+#: so that a change finds them. Each is more than that of what is above.
+SPLIT, WAY, PACE, BEYOND, FETCHER, QUEUE = 1, 2, 3, 4, 5, 6
 #: How many packets may be on their way. That is no queue, and drops none: 1 s of 10 Gbit/s.
 ON_THE_WAY = 1_000_000
 #: For how long a late timer costs no bandwidth, in seconds: what the bucket holds.
 _SLACK = 0.004
+#: A bucket through which packets pass at once, however many come together.
+OPEN = 1 << 20
+#: How much longer a frame may be, as by the tags of VLANs: a bucket lets nothing pass that it cannot hold.
+_TAGS = 64
 
 Discipline = Pace | Netem | Hfsc | Tbf | Waiting
 
@@ -45,15 +52,26 @@ def layers_of(shaping: Shaping | None, there: Collection[str] | None = None) -> 
 
     Args:
         shaping: what the direction does.
-        there: the kernel's features; None is all. A rate and its queue do without netem and hfsc, less well.
+        there: the kernel's features; None is all. A rate and its queue do without netem and hfsc, less well,
+            and random loss is not a matter of queue disciplines then.
     """
     if shaping is None or not shaping.shapes:
         return ()
+    found = _acting(shaping, there)
+    if there is not None and "tbf" not in there:
+        return found
+    # tbf cuts up all that its bucket cannot hold (tbf_segment). Its rate is such that nothing waits for it.
+    root = Layer(Tbf(LARGEST_RATE, shaping.frame + _TAGS, OPEN), SPLIT, 0)
+    return (root, *(dataclasses.replace(one, parent=one.parent or SPLIT) for one in found))
+
+
+def _acting(shaping: Shaping, there: Collection[str] | None) -> tuple[Layer, ...]:
+    """Return what acts on packets."""
     netem = there is None or "netem" in there
     if netem and shaping.rate is not None and rate_by_netem(shaping):
         return _paced(shaping, shaping.rate)
     found: list[Layer] = []
-    if netem or shaping.impairs:
+    if netem:
         fetched = shaping.rate is not None or shaping.queue is not None
         found.append(Layer(Netem(shaping.on_the_way, _passing(shaping), frees=fetched), WAY, 0))
     if shaping.rate is None and shaping.queue is None:

@@ -114,7 +114,7 @@ def _redirect() -> tuple[Feature, Feature]:
 _AQM = "no queue of this kind on links"
 _DISCIPLINES = {
     "netem": "no delay, jitter, duplicates, reordering or corruption on links",
-    "tbf": "no rate limits on links",
+    "tbf": "no rate limits on links without netem; pieces of 64 KB that TCP hands over count as one packet",
     "hfsc": "rates of links with such queues as fq_codel are less exact",
     "htb": "no rates shared by several kinds of traffic",
     **dict.fromkeys(("fq", "fq_codel", "codel", "pie", "red", "sfq", "cake"), _AQM),
@@ -240,11 +240,14 @@ _BETTER = ("netem", "hfsc")
 
 
 def names_in(needs: Iterable[Need]) -> list[str]:
-    """Return the names of all features that may do what is needed, and of those that make it better."""
+    """Return the names of all features that may do what is needed, and of those that make it better.
+
+    tbf cuts what TCP hands over into packets.
+    """
     found = list(needs)
     names = [name for need in found for name in (need.feature, need.otherwise) if name is not None]
     better = _BETTER if any(need.purpose in ("rate", "queue") for need in found) else ()
-    return list(dict.fromkeys([*names, *better]))
+    return list(dict.fromkeys([*names, *(["tbf"] if names else []), *better]))
 
 
 def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -> list[str]:

@@ -6,15 +6,16 @@ In which order they stand is in `arrangement`; here is what makes and changes th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator
+import functools
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..planning.plan import NodePlan, Plan
+from ..planning.plan import Plan
 from ..shaping import Shaping, needs
 from ..shaping.model import DEFAULT_MTU
 from ..shaping.possible import STEEPEST, possible
 from ..shaping.units import LARGEST_RATE
-from .arrangement import BEYOND, ON_THE_WAY, PACE, WAY, Discipline, Layer, layers_of
+from .arrangement import BEYOND, ON_THE_WAY, OPEN, PACE, SPLIT, WAY, Discipline, Layer, layers_of
 from .disciplines import Netem, Pace, Tbf
 from .features import Need
 from .filtering import loss_operations
@@ -33,16 +34,11 @@ from .messages import (
     traffic,
 )
 from .operations import Request, Single
-from .segment_limits import beside_shaped
 from .service_curve import Hfsc, SetCurve
 
 # include/uapi/linux/rtnetlink.h and if_link.h
 _TCA_KIND, _TCA_OPTIONS = 1, 2
-_IFLA_MTU, _IFLA_GSO_MAX_SEGS = 4, 40
-#: A bucket through which packets pass at once.
-_OPEN = 1 << 20
-#: What the kernel takes for no limit to the segments of a packet (GSO_MAX_SEGS in include/linux/netdevice.h).
-_MOST_SEGMENTS = 65535
+_IFLA_MTU = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +51,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class SetLimits(Single):
-    """Limit what an interface takes: the MTU, and how many segments TCP may hand over as one packet."""
+class SetMtu(Single):
+    """Set how long the IP packets may be that an interface takes."""
 
     name: str
     index: int
-    mtu: int | None
-    segments: int | None
+    mtu: int
 
     def commands(self) -> tuple[str, ...]:
         """Return the equal command."""
-        words = [f" mtu {self.mtu}"] if self.mtu else []
-        words += [f" gso_max_segs {self.segments}"] if self.segments else []
-        return self._ip(f"link set dev {self.name}{''.join(words)}")
+        return self._ip(f"link set dev {self.name} mtu {self.mtu}")
 
     def _message(self) -> tuple[int, int, bytes]:
-        body = link(self.index) + (number(_IFLA_MTU, self.mtu) if self.mtu else b"")
-        body += number(_IFLA_GSO_MAX_SEGS, self.segments) if self.segments else b""
-        return NEWLINK, 0, body
+        return NEWLINK, 0, link(self.index) + number(_IFLA_MTU, self.mtu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,43 +131,22 @@ def shaping_operations(plan: Plan, there: Collection[str] | None = None) -> list
         plan: the network.
         there: the kernel's features; what it lacks is left out. None is a kernel that has them all.
     """
-    if not any(one.shaping for node in plan.nodes for one in node.interfaces):
-        return []
-    netem = there is None or "netem" in there
-    if there is not None:
-        plan = _possible_plan(plan, there)
-    limited = beside_shaped(plan)
-    found: list[Request] = [
-        operation
-        for node in plan.nodes for one in node.interfaces
-        for operation in (
-            *_limits(node, one.name, one.index, one.shaping, node.name in limited),
-            *(
-                request for layer in layers_of(queued(one.shaping, netem), there)
-                for request in _setting(Place(node.name, one.name, one.index), layer)
-            ),
-        )
-    ]  # fmt: skip
-    return found if netem else [*found, *loss_operations(plan)]
 
+    @functools.cache  # links are often alike
+    def layers(shaping: Shaping) -> tuple[Layer, ...]:
+        return layers_of(shaping if there is None else possible(shaping, there), there)
 
-def queued(shaping: Shaping | None, netem: bool) -> Shaping | None:
-    """Return what queue disciplines have to do with a direction: without netem, nothing with loss."""
-    return shaping if netem or shaping is None else shaping.in_the_queue
-
-
-def _possible_plan(plan: Plan, there: Collection[str]) -> Plan:
-    """Return the plan with what a kernel can do on the links."""
-    nodes = tuple(
-        dataclasses.replace(
-            node,
-            interfaces=tuple(
-                dataclasses.replace(one, shaping=possible(one.shaping, there)) for one in node.interfaces
-            ),
-        )
-        for node in plan.nodes
-    )
-    return dataclasses.replace(plan, nodes=nodes)
+    found: list[Request] = []
+    for node in plan.nodes:
+        for one in node.interfaces:
+            if one.shaping is not None:
+                if one.shaping.mtu:
+                    found.append(SetMtu(node.name, one.name, one.index, one.shaping.mtu))
+                place = Place(node.name, one.name, one.index)
+                found += [request for layer in layers(one.shaping) for request in _setting(place, layer)]
+    if there is not None and "netem" not in there and "numgen" in there:
+        found += loss_operations(plan)
+    return found
 
 
 def needs_of(plan: Plan) -> list[Need]:
@@ -197,11 +167,11 @@ def needs_at(node: str, name: str, shaping: Shaping | None) -> list[Need]:
 
 
 #: What has nothing to do, and packets in it perhaps.
-_IDLE = (
-    Layer(Netem(Shaping(), ON_THE_WAY), WAY, 0),
-    Layer(Pace(None, ON_THE_WAY), PACE, WAY),
-    Layer(Netem(Shaping(), ON_THE_WAY), BEYOND, PACE),
-)
+_IDLE: Mapping[int, Discipline] = {
+    WAY: Netem(Shaping(), ON_THE_WAY),
+    PACE: Pace(None, ON_THE_WAY),
+    BEYOND: Netem(Shaping(), ON_THE_WAY),
+}
 
 
 def changes(
@@ -215,13 +185,15 @@ def changes(
     node, name, index = place.node, place.name, place.index
     before = {layer.major: layer for layer in layers_of(old, there)}
     after = {layer.major: layer for layer in layers_of(new, there)}
-    if not after.keys() - {WAY, PACE, BEYOND}:
-        after = {layer.major: layer for layer in _IDLE if layer.major in before} | after
+    if not after.keys() - {SPLIT, *_IDLE}:
+        after = {
+            major: dataclasses.replace(layer, discipline=_IDLE.get(major, layer.discipline))
+            for major, layer in before.items() if major in (SPLIT, *_IDLE)
+        } | after  # fmt: skip
     found: list[Request] = []
     mtu = (new and new.mtu) or DEFAULT_MTU
-    fresh = bool(after) and not before
-    if mtu != ((old and old.mtu) or DEFAULT_MTU) or fresh:
-        found.append(SetLimits(node, name, index, mtu, 1 if fresh else None))
+    if mtu != ((old and old.mtu) or DEFAULT_MTU):
+        found.append(SetMtu(node, name, index, mtu))
     gone = next((one for major, one in sorted(before.items()) if not _stays(one, after.get(major))), None)
     if gone is not None:  # with all that is below it
         found.append(RemoveDiscipline(node, name, index, gone.major, gone.parent))
@@ -244,7 +216,7 @@ def idle_layers(
     found: list[Request] = []
     mtu = (new and new.mtu) or DEFAULT_MTU
     if mtu != ((old and old.mtu) or DEFAULT_MTU):
-        found.append(SetLimits(node, name, index, mtu, None))
+        found.append(SetMtu(node, name, index, mtu))
     for layer in layers_of(old, there):
         one: Discipline = layer.discipline
         if isinstance(one, Pace):
@@ -252,7 +224,7 @@ def idle_layers(
         elif isinstance(one, Netem):
             one = Netem(Shaping(), ON_THE_WAY, one.frees, again=True)
         elif isinstance(one, Tbf):
-            one = Tbf(LARGEST_RATE, _OPEN, one.limit)
+            one = Tbf(LARGEST_RATE, OPEN, one.limit)
         elif isinstance(one, Hfsc):
             one = Hfsc(STEEPEST)
         else:
@@ -272,25 +244,3 @@ def _again(layer: Layer) -> Layer:
     if isinstance(layer.discipline, Netem | Pace):
         return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
     return layer
-
-
-def _limits(
-    node: NodePlan, name: str, index: int, shaping: Shaping | None, single: bool
-) -> list[Request]:  # fmt: skip
-    mtu = shaping.mtu if shaping else None
-    return [SetLimits(node.name, name, index, mtu, 1 if single else None)] if mtu or single else []
-
-
-def segment_limits(old: Plan, new: Plan) -> Iterator[Request]:
-    """Yield what makes TCP hand over single segments where a link is shaped now, and many where none is.
-
-    Interfaces that are new count as those of a network without shaped links.
-    """
-    before, after = beside_shaped(old), beside_shaped(new)
-    limited = {(node.name, one.name) for node in old.nodes if node.name in before for one in node.interfaces}
-    for node in new.nodes:
-        single = node.name in after
-        for one in node.interfaces:
-            if single != ((node.name, one.name) in limited):
-                segments = 1 if single else _MOST_SEGMENTS
-                yield SetLimits(node.name, one.name, one.index, None, segments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +127,32 @@ def test_the_prompt_and_others_that_are_attached(
             assert err.startswith("emu: ") and err.count("\n") == 1, err  # noqa: PT018  # the line is shown
 
 
+def test_whoever_is_attached_sees_what_others_have_changed(net: emu.Network) -> None:
+    with emu.Network.attach(net.name) as other:
+        router = other["ROUTER"]
+        net.add_node("HOST3")
+        net.add_link("HOST3", "ROUTER")
+        assert "HOST3" in other
+        assert [node.name for node in other] == ["HOST1", "ROUTER", "HOST2", "HOST3"]
+        assert router.interfaces[-1].peer[0] == "HOST3"
+        assert other.path("HOST3", "HOST1") == ["HOST3", "ROUTER", "HOST1"]
+        net.remove_node("HOST2")
+        assert {one.source for one in other.counters()} == {"HOST1", "ROUTER", "HOST3"}
+        assert {one.target for one in other.ping_all().pings} == {"HOST1", "ROUTER", "HOST3"}
+
+
+def test_a_node_that_somebody_else_has_removed(net: emu.Network) -> None:
+    net.add_node("HOST3")
+    with emu.Network.attach(net.name) as other:
+        gone = other["HOST3"]
+        net.remove_node("HOST3")
+        for use in (lambda: gone.run(["true"]), gone.socket):
+            with pytest.raises(emu.EmuError, match="in HOST3: .*no such node"):
+                use()
+        with pytest.raises(emu.UsageError, match="no node 'HOST3'"):
+            other.ping_pair("HOST1", "HOST3")
+
+
 @pytest.mark.emu(emu.with_hosts(nx.cycle_graph(4)))
 def test_changes_and_reroute_go_together(net: emu.Network) -> None:
     net["n0"].run(["ip", "link", "set", "n0-veth0", "down"], check=True)
@@ -142,26 +167,10 @@ def test_changes_and_reroute_go_together(net: emu.Network) -> None:
     assert all("H-n1" in (one.source, one.target) for one in results.unreachable)
 
 
-def segments(net: emu.Network) -> set[int]:
-    """Return what TCP may hand over as one packet, in segments, at the interfaces of all links."""
-    found = set()
-    for node in net:
-        words = ["ip", "-json", "-details", "link", "show", "type", "veth"]
-        for one in json.loads(node.run(words, capture_output=True, check=True).stdout):
-            found.add(one["gso_max_segs"])
-    return found
-
-
-def test_packets_come_one_by_one_to_a_shaped_link_whichever_was_added_last(net: emu.Network) -> None:
-    (usual,) = segments(net)
+def test_a_link_is_shaped_from_the_beginning(net: emu.Network) -> None:
     link = net.add_link(net.add_node("HOST3"), net["ROUTER"], rate="10mbit")
     assert dict(link.ends).keys() == {"HOST3", "ROUTER"}
     shaping = link.shaping["HOST3"]
     assert shaping is not None
     assert shaping.rate == 10_000_000
-    assert segments(net) == {1}
-    net.add_node("HOST4")
-    net.add_link("HOST4", "ROUTER")
-    assert segments(net) == {1}
     net.remove_node("HOST3")
-    assert segments(net) == {usual}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,6 +78,45 @@ def test_packets_that_wait_are_not_lost_when_all_is_cleared(net: emu.Network, li
     link.set(rate="1mbit", limit=1000)
     arrived = flow(net, 100, lambda number: link.clear() if number == 80 else None)
     assert arrived == list(range(100))
+
+
+def longest_frame(net: emu.Network, sender: socket.socket, receiver: socket.socket) -> int:
+    """Return how long the longest frame is that comes to ROUTER while a megabyte is sent to it."""
+    size = 1 << 20
+    with net["ROUTER"].socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as watcher:
+        watcher.bind(("ROUTER-veth0", 0))
+        watcher.setblocking(False)
+        thread = threading.Thread(target=lambda: sender.sendall(bytes(size)))
+        thread.start()
+        arrived = 0
+        while arrived < size:
+            arrived += len(receiver.recv(1 << 16))
+        thread.join()
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frame, (_, _, kind, *_) = watcher.recvfrom(1 << 17)
+                if kind != socket.PACKET_OUTGOING:
+                    found.append(len(frame))
+    return max(found)
+
+
+def test_tcp_comes_in_single_packets_also_over_connections_that_there_were(
+    net: emu.Network, link: RunningLink
+) -> None:
+    link.clear()
+    with net["ROUTER"].socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind((str(net["ROUTER"].addresses[0].ip), 0))
+        listener.listen()
+        with net["HOST1"].socket(socket.AF_INET, socket.SOCK_STREAM) as sender:
+            sender.connect(listener.getsockname())
+            receiver, _ = listener.accept()
+            with receiver:
+                assert longest_frame(net, sender, receiver) > 1514
+                link.set(rate="1gbit")
+                assert longest_frame(net, sender, receiver) == 1514
+                link.clear()
+                assert longest_frame(net, sender, receiver) > 1514
 
 
 def test_a_link_has_queue_disciplines_only_while_it_has_something_to_do(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from emu.netlink.arrangement import layers_of
 from emu.netlink.operations import Request
-from emu.netlink.queueing import SetDiscipline, SetLimits, layers_of
+from emu.netlink.queueing import SetDiscipline, SetMtu
 from emu.netlink.service_curve import Hfsc, SetCurve
 from emu.shaping import Shaping, shaping_from
 from emu.shaping.attributes import PARSERS
@@ -54,7 +55,7 @@ def shaping(**attributes: Any) -> Shaping:
 
 def requests() -> list[Request]:
     """Return each request once that shapes one of the directions, of the interface A-veth0."""
-    found: dict[Request, None] = {SetLimits("A", "A-veth0", 2, 1400, 1): None}
+    found: dict[Request, None] = {SetMtu("A", "A-veth0", 2, 1400): None}
     for attributes in DIRECTIONS:
         for there in (None, {"netem", "tbf"}, {"tbf"}):
             for layer in layers_of(shaping(**attributes), there):

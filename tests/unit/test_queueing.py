@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import emu
+from emu.netlink.arrangement import layers_of
 from emu.netlink.lowering import operations_for
 from emu.netlink.messages import HEADER
 from emu.netlink.operations import Request, SetUp
@@ -16,9 +17,8 @@ from emu.netlink.queueing import (
     Place,
     RemoveDiscipline,
     SetDiscipline,
-    SetLimits,
+    SetMtu,
     changes,
-    layers_of,
     needs_of,
     shaping_operations,
 )
@@ -66,8 +66,6 @@ def test_messages_are_those_of_the_tc_command_but_for_the_order_of_options(reque
 @pytest.mark.parametrize(
     ("attributes", "kinds"),
     [
-        ({}, []),
-        ({"mtu": 9000}, []),
         ({"rate": "10mbit"}, ["netem", "netem"]),
         ({"delay": "10ms", "loss": "1%"}, ["netem"]),
         ({"rate": "10mbit", "delay": "10ms"}, ["netem", "netem"]),
@@ -83,8 +81,28 @@ def test_messages_are_those_of_the_tc_command_but_for_the_order_of_options(reque
 )  # fmt: skip
 def test_what_stands_below_what(attributes: dict[str, Any], kinds: list[str]) -> None:
     layers = layers_of(shaping(**attributes))
-    assert [layer.discipline.kind for layer in layers] == kinds
+    assert [layer.discipline.kind for layer in layers] == ["tbf", *kinds]
     assert [layer.parent for layer in layers] == [0, *(layer.major for layer in layers)][: len(layers)]
+    majors = [layer.major for layer in layers]
+    assert majors == sorted(majors)
+
+
+@pytest.mark.parametrize(("mtu", "burst"), [(1500, "1578b"), (9000, "9078b")])
+@pytest.mark.parametrize("there", [None, {"tbf"}, {"tbf", "netem"}])
+def test_pieces_of_many_packets_are_cut_before_anything_else(
+    mtu: int, burst: str, there: set[str] | None
+) -> None:
+    """A bucket has room for one packet, also for one with tags."""
+    for attributes in ({"rate": "10mbit", "limit": 7}, {"loss": "1%"}, {"queue": "fq"}):
+        root, *_ = layers_of(shaping(mtu=mtu, **attributes), there)
+        assert root.discipline.words()[:4] == ["rate", "1000gbit", "burst", burst]
+
+
+def test_a_kernel_without_what_cuts_them_does_the_rest() -> None:
+    layers = layers_of(shaping(rate="10mbit"), there={"netem"})
+    assert [(layer.discipline.kind, layer.parent) for layer in layers] == [
+        ("netem", 0), ("netem", layers[0].major),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -101,21 +119,21 @@ def test_only_the_delay_comes_before_the_rate(
     attributes: dict[str, Any], before: list[str], behind: list[str] | None
 ) -> None:
     """What overtakes must not overtake the queue, and needs the delay for it."""
-    first, pace, *last = layers_of(shaping(rate="10mbit", limit=50, **attributes))
+    _, first, pace, *last = layers_of(shaping(rate="10mbit", limit=50, **attributes))
     assert first.discipline.words() == ["limit", "1000000", *before]
     assert pace.discipline.words() == ["limit", "50", "rate", "10mbit"]
     assert [one.discipline.words() for one in last] == ([["limit", "1000000", *behind]] if behind else [])
 
 
-def test_the_root_never_drops_what_the_queue_has_room_for() -> None:
-    """Kernels count what is in the queue as being in the root, too."""
+def test_the_way_never_drops_what_the_queue_has_room_for() -> None:
+    """Kernels count what is in the queue as being on the way, too."""
     for queue in ("fifo", "fq_codel"):
-        root, *_ = layers_of(shaping(rate="1gbit", limit=5_000_000, queue=queue))
-        assert int(root.discipline.words()[1]) > 5_000_000
+        _, way, *_ = layers_of(shaping(rate="1gbit", limit=5_000_000, queue=queue))
+        assert int(way.discipline.words()[1]) > 5_000_000
 
 
 def test_a_rate_does_without_netem() -> None:
-    layers = layers_of(shaping(rate="10mbit", limit=50), there={"tbf"})
+    _, *layers = layers_of(shaping(rate="10mbit", limit=50), there={"tbf"})
     assert [layer.discipline.words() for layer in layers] == [
         ["rate", "10mbit", "burst", "5000b", "limit", "50b"], ["limit", "50"],
     ]  # fmt: skip
@@ -141,20 +159,20 @@ def test_changes_are_made_in_place(old: dict[str, Any], new: dict[str, Any]) -> 
         flags = HEADER.unpack_from(one.encode(0, {}, acknowledge=False))[2]
         assert flags == 0x501  # NLM_F_REQUEST, NLM_F_REPLACE, NLM_F_CREATE
     handles = {layer.major for layer in layers_of(shaping(**old))}
-    assert {one.layer.major for one in found if isinstance(one, SetDiscipline)} <= handles | {1, 2, 3}
+    assert {one.layer.major for one in found if isinstance(one, SetDiscipline)} <= handles | {2, 3, 4}
 
 
 def test_what_does_not_change_is_not_touched() -> None:
     same = shaping(rate="10mbit", delay="50ms", queue="fq_codel")
     assert changes(PLACE, same, same) == []
     other = shaping(rate="10mbit", delay="60ms", queue="fq_codel", limit=83)
-    assert [one.layer.major for one in changes(PLACE, same, other) if isinstance(one, SetDiscipline)] == [1]
+    assert [one.layer.major for one in changes(PLACE, same, other) if isinstance(one, SetDiscipline)] == [2]
 
 
 def test_a_queue_of_another_kind_is_a_new_one() -> None:
     found = changes(PLACE, shaping(rate="1mbit", queue="red"), shaping(rate="1mbit", queue="fq_codel"))
     removed = next(one for one in found if isinstance(one, RemoveDiscipline))
-    assert command(removed) == "tc -n A qdisc del dev A-veth0 parent 4:1 handle 5:"
+    assert command(removed) == "tc -n A qdisc del dev A-veth0 parent 5:1 handle 6:"
     assert found.index(removed) < len(found) - 1
 
 
@@ -175,19 +193,13 @@ def shaped_plan(**attributes: Any) -> Plan:
     return emu.plan_for(graph)
 
 
-def test_an_unshaped_network_has_no_queue_disciplines_and_keeps_its_offloads() -> None:
+def test_links_that_are_not_shaped_have_no_queue_disciplines() -> None:
     assert shaping_operations(shaped_plan()) == []
     assert shaping_operations(shaped_plan(mtu=9000)) == [
-        SetLimits("HOST1", "HOST1-veth0", 2, 9000, None), SetLimits("ROUTER", "ROUTER-veth0", 2, 9000, None),
+        SetMtu("HOST1", "HOST1-veth0", 2, 9000), SetMtu("ROUTER", "ROUTER-veth0", 2, 9000),
     ]  # fmt: skip
-
-
-def test_beside_a_shaped_link_tcp_sends_single_segments() -> None:
-    plan = shaped_plan(delay="10ms")
-    limited = {
-        one.name for one in shaping_operations(plan) if isinstance(one, SetLimits) and one.segments == 1
-    }
-    assert limited == {"HOST1-veth0", "ROUTER-veth0", "ROUTER-veth1", "HOST2-veth0"}
+    shaped = shaping_operations(shaped_plan(delay="10ms"))
+    assert {one.name for one in shaped if isinstance(one, SetDiscipline)} == {"HOST1-veth0", "ROUTER-veth0"}
 
 
 def test_links_are_shaped_before_they_are_up() -> None:
