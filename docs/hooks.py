@@ -56,6 +56,10 @@ _MEANINGS = {
     ("node", "env"): "Environment variables of its programs, besides those of whoever starts them.",
     ("node", "cwd"): "The folder in which its programs begin, instead of that of whoever starts them.",
     ("node", "user"): "Who runs its programs, instead of root: a name or number of the machine's users.",
+    ("node", "cpu"): "How much of the processors its programs have together; see "
+    "[Limit CPU and memory](../how-to/limits.md).",
+    ("node", "memory"): "How much memory its programs may have together; beyond that the kernel ends one.",
+    ("node", "processes"): "How many processes and threads its programs may be.",
     ("node", "prefix"): "On a switch: the prefix of the segment that it joins.",
     (
         "link",

@@ -110,6 +110,8 @@ def _show(plan: Plan, names: tuple[str, ...], everything: bool) -> None:
     _print_rows(*_interfaces(nodes), whole)
     if shapings := list(_shapings(nodes)):
         _print_rows(("FROM", "INTERFACE", "TO", "SHAPING"), iter(shapings), whole)
+    if limits := list(_limits(nodes)):
+        _print_rows(("NODE", "CPU", "MEMORY", "PROCESSES"), iter(limits), whole)
     _print_rows(("NODE", "DESTINATION", "NEXT HOP", "THROUGH"), _route_rows(nodes), whole)
     which = "" if everything else " other than the kernel's own; --all shows every one"
     click.echo(f"\nSETTINGS{which}")
@@ -175,6 +177,18 @@ def _shapings(nodes: Sequence[NodePlan]) -> Iterator[tuple[str, ...]]:
         for one in node.interfaces:
             if one.shaping is not None:
                 yield node.name, one.name, one.peer[0], describe(one.shaping)
+
+
+def _limits(nodes: Sequence[NodePlan]) -> Iterator[tuple[str, ...]]:
+    """Yield what the programs of a node may take together, where that is limited."""
+    from emu.cgroups.values import show_memory
+
+    for node in nodes:
+        if node.inside is not None and node.inside.limits:
+            given = node.inside.limits
+            cpu, memory, processes = (given.get(key) for key in ("cpu", "memory", "processes"))
+            shown = show_memory(int(memory)) if memory else ""
+            yield node.name, f"{cpu:g}" if cpu else "", shown, str(processes or "")
 
 
 def _route_rows(nodes: Sequence[NodePlan]) -> Iterator[tuple[str, ...]]:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.option("-n", "--name", help="What to call the network; default the topology's name.")
 @click.option("--profile", is_flag=True, help="Say how long each phase of planning and building took.")
 @click.option(
-    "--ignore-unsupported", is_flag=True, help="Build without what this kernel cannot do for links."
-)
+    "--ignore-unsupported", is_flag=True,
+    help="Build without what cannot be had here for links, and without limits of nodes.",
+)  # fmt: skip
 @click.option(
     "--schedule", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="What happens to links and nodes, and when.",

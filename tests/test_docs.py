@@ -20,6 +20,8 @@ import networkx as nx
 import pytest
 
 import emu
+from emu.cgroups.places import Place, find_place
+from emu.cgroups.values import CONTROLLERS
 from emu.cli import cli
 from emu.graph.attributes import KNOWN
 from emu.hooks import hookspecs
@@ -288,7 +290,9 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @functools.cache
 def is_there(need: str) -> bool:
-    """Tell whether this machine has a program, or its kernel a feature for links of that name."""
+    """Tell whether there is a program of that name, a feature of the kernel for links, or room for limits."""
+    if need == "cgroups":
+        return isinstance(find_place(CONTROLLERS.values()), Place)
     if need not in FEATURES:
         return shutil.which(need) is not None
     with emu.Network(nx.path_graph(2)) as net:
