@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cgroups.places import Place, find_place
+from .cgroups.values import CONTROLLERS
 from .commands import bare_python
 from .keeper.mapping import SOURCES, lent_ids, lent_range
 from .kernel_parts import Kernel, Part, state_of, way_out
@@ -155,6 +157,18 @@ def find_limits() -> Iterator[Finding]:
     least = min(rooms, key=nodes_for)
     state = f"{nodes_for(least):,} nodes, by {least.what}"
     yield Finding("the largest network", False, True, state, "nothing; each of these limits can be raised")
+
+
+def find_groups() -> Iterator[Finding]:
+    """Yield whether there can be control groups, which limit what the programs of nodes take."""
+    found = find_place(CONTROLLERS.values())
+    here = [key for key, one in CONTROLLERS.items() if isinstance(find_place([one]), Place)]
+    if isinstance(found, Place):
+        state, cure = f"below {found.path}", ""
+    else:
+        state, cure = f"{', '.join(here)} only: {found.why}" if here else found.why, found.cure
+    without = "no cpu, memory and processes on nodes, or not all of them"
+    yield Finding("limits of nodes", False, not cure, state, without, cure)
 
 
 def find_folder() -> Iterator[Finding]:

@@ -51,6 +51,7 @@ def examine() -> Iterator[Finding]:
     yield from machine.find_settings(made)
     yield from machine.find_subordinates()
     yield from machine.find_limits()
+    yield from machine.find_groups()
     yield from machine.find_folder()
     yield from _find_networking(made)
     yield from machine.find_programs()

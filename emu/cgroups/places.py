@@ -125,12 +125,12 @@ def _no_version2(system: System) -> Refusal:
 
 
 #: What makes version 2 have the controllers.
-_UNIFIED = "start its kernel with 'systemd.unified_cgroup_hierarchy=1', or with 'cgroup_no_v1=all'"
+_UNIFIED = "start this machine's kernel with 'systemd.unified_cgroup_hierarchy=1', or with 'cgroup_no_v1=all'"
 
 
 def _not_offered(lacking: list[str], path: Path, system: System) -> Refusal:
     if taken := sorted(system.version1.intersection(lacking)):
-        return Refusal(f"cgroup v1 holds this machine's {named(taken)}, so cgroup v2 lacks them", _UNIFIED)
+        return Refusal(f"cgroup v1 holds the {named(taken)}", _UNIFIED)
     if system.container:
         return Refusal(f"this container is not given the {named(lacking)}", "run emu on its host")
     options = " ".join(f"cgroup_enable={name}" for name in lacking)
