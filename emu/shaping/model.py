@@ -6,6 +6,7 @@ Rates are bit/s, times ns, sizes bytes, chances numbers from 0 to 1.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -149,7 +150,7 @@ class Shaping:
     @property
     def impairs(self) -> bool:
         """Whether it delays, loses or changes packets, which is netem's part."""
-        return self.on_the_way != Shaping()
+        return _IMPAIRING(self) != _NOTHING
 
     @property
     def shapes(self) -> bool:
@@ -171,6 +172,12 @@ class Shaping:
         return cls(**found)
 
 
+#: What happens to packets apart from the rate and its queue, and what it is where nothing does.
+_IMPAIRING = operator.attrgetter(*(
+    field.name for field in dataclasses.fields(Shaping)
+    if field.name not in ("rate", "queue", "limit", "mtu")
+))  # fmt: skip
+_NOTHING = _IMPAIRING(Shaping())
 _PARTS: dict[str, Any] = {
     "queue": Queue, "limit": Limit, "distribution": Distribution, "loss": Loss, "duplicate": Chance,
     "corrupt": Chance, "reorder": Reorder, "slot": Slot,

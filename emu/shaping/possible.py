@@ -27,7 +27,7 @@ def possible(shaping: Shaping | None, there: Collection[str]) -> Shaping | None:
         found = dataclasses.replace(
             found.in_the_queue, loss=None if loss is None else Loss("random", (loss, 0.0))
         )
-    if "netem seed" not in there:
+    if found.seed is not None and "netem seed" not in there:
         found = dataclasses.replace(found, seed=None)
     if found.queue is not None and found.queue.kind not in (*ALWAYS, *there):
         found = dataclasses.replace(found, queue=None)
