@@ -75,7 +75,13 @@ class Requests:
 
     def enter(self, node: str | None) -> None:
         """Go into a node's namespace, or (None) into the sandbox's own."""
-        netns.enter(self.home if node is None else self.nodes[node])
+        netns.enter(self.home if node is None else self.namespace_of(node))
+
+    def namespace_of(self, node: str) -> int:
+        """Return the descriptor of a node's namespace; somebody else may have removed the node."""
+        if node not in self.nodes:
+            raise OSError(errno.ENODEV, "no such node")
+        return self.nodes[node]
 
     def do_arrange(self, client: Client, _: Frame, files: Any, binds: Any, keep: Any) -> None:
         """Give the sandbox its host name and files; see `arrange_files`."""
@@ -238,7 +244,7 @@ class Requests:
             return None
         if node not in self.views:
             private = self.furnished.get(node, {}).get("private", ())
-            self.views[node] = open_view(self.nodes[node], node, private)
+            self.views[node] = open_view(self.namespace_of(node), node, private)
         return self.views[node]
 
     def do_signal(self, client: Client, _: Frame, number: int, group: bool) -> None:

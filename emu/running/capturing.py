@@ -45,8 +45,7 @@ class Capturing(Facet):
         """
         from ..capture.handle import Capture
 
-        network = self._itself
-        network.refresh()
+        network = self._current
         if not isinstance(what, str | Sequence):  # what the graph calls a node
             what = network[what].name
         begun = Capture(network.sandbox, network.plan, what, path, filter, buffer=buffer)

@@ -163,6 +163,5 @@ class Changeable(Facet):
         """
         from .saving import save_plan
 
-        net = self._itself
-        net.refresh()
+        net = self._current
         save_plan(net.plan, Path(path), net.plugins)

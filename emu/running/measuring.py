@@ -33,7 +33,8 @@ class Measuring(Facet):
         """Return what both directions of each link have counted: `emu.counting.counters.read_counters`."""
         from ..counting.counters import read_counters
 
-        return read_counters(self._itself.sandbox, self._itself.plan, nodes)
+        network = self._current
+        return read_counters(network.sandbox, network.plan, nodes)
 
     def log_counters(self, path: str | os.PathLike[str], interval: float = 1.0, **options: Any) -> CounterLog:
         """Write `counters` to a CSV file every `interval` seconds until stopped; see `CounterLog`."""
@@ -47,7 +48,7 @@ class Measuring(Facet):
         """Ping every node from every node, all at once; see `emu.reaching.ping.ping_all`."""
         from ..reaching.ping import ping_all
 
-        return ping_all(self._itself, family=family, timeout=timeout, sample=sample)
+        return ping_all(self._current, family=family, timeout=timeout, sample=sample)
 
     def ping_pair(
         self, first: Node | str | None = None, second: Node | str | None = None, **options: Any
@@ -55,7 +56,7 @@ class Measuring(Facet):
         """Ping two nodes from each other, the first two hosts by default: `emu.reaching.ping.ping_pair`."""
         from ..reaching.ping import ping_pair
 
-        return ping_pair(self._itself, first, second, **options)
+        return ping_pair(self._current, first, second, **options)
 
     def path(
         self, source: Node | str, target: Node | str, *, family: int | None = None, timeout: float = 1.0
@@ -63,17 +64,17 @@ class Measuring(Facet):
         """Return the nodes that a ping from `source` to `target` really passes: `emu.reaching.reach.path`."""
         from ..reaching.reach import path
 
-        return path(self._itself, source, target, family=family, timeout=timeout)
+        return path(self._current, source, target, family=family, timeout=timeout)
 
     def iperf(self, source: Node | str, target: Node | str, **options: Any) -> Traffic:
         """Send as much as the way carries, or `rate`, and return what arrived; see `emu.traffic.iperf`."""
         from ..traffic import iperf
 
-        return iperf(self._itself, source, target, **options)
+        return iperf(self._current, source, target, **options)
 
     def _repr_svg_(self) -> str | None:
         """Return a picture, for notebooks; None without matplotlib, or where drawing would take long."""
-        plan = self._itself.plan
+        plan = self._current.plan
         if len(plan.nodes) > _DRAWN_UP_TO:
             return None
         try:

@@ -238,24 +238,29 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         """Return a node by its name, or by its label in the graph; of a node, the node as it is now."""
         if isinstance(name, Node):
             name = name.name
-        if name in self:
-            return Node(self, self.plan.node(str(name)))
-        labelled = [node for node in self._nodes if node.label == str(name)]
-        if len(labelled) == 1:
-            return Node(self, labelled[0])
+        found = self._known_as(name) or self._current._known_as(name)
+        if found is not None:
+            return Node(self, found)
         if not self._nodes:
             raise NotRunning(f"network {self.plan.name} is not running: use it in a 'with' block")
         names = list(self.plan.places.nodes)
         raise UsageError(f"no node {name!r}{suggestion(str(name), names) or _known(names)}")
 
+    def _known_as(self, name: Hashable) -> NodePlan | None:
+        """Return the node of a name, or else the one with this label, as far as is known here."""
+        if self._begun and name in self.plan.places.nodes:
+            return self.plan.node(str(name))
+        labelled = [node for node in self._nodes if node.label == str(name)]
+        return labelled[0] if len(labelled) == 1 else None
+
     def __contains__(self, name: object) -> bool:
-        return self._begun and name in self.plan.places.nodes
+        return self._begun and name in self._current.plan.places.nodes
 
     def __iter__(self) -> Iterator[Node]:
-        return (Node(self, node) for node in self._nodes)
+        return (Node(self, node) for node in self._current._nodes)
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return len(self._current._nodes)
 
     @property
     def uptime(self) -> float:

@@ -13,7 +13,7 @@ from ..errors import KernelError
 from ..graph.attributes import Kind
 from ..graph.inside import PATIENCE
 from ..planning.addressing import InterfaceAddress
-from ..planning.plan import InterfacePlan, NodePlan
+from ..planning.plan import InterfacePlan, NodePlan, Plan
 from ..processes.process import Process
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Node:
 
     def __init__(self, network: Network, plan: NodePlan) -> None:
         # A network does not keep its nodes in turn: one that nobody holds any more ends at once.
-        self._network, self.plan = network, plan
+        self._network, self._plan = network, plan
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Node) and (other._network, other.name) == (self._network, self.name)
@@ -43,9 +43,14 @@ class Node:
         return f"<{self.kind} {self.name} {' '.join(map(str, self.plan.addresses))}>"
 
     @property
+    def plan(self) -> NodePlan:
+        """The node as the network's plan has it, or as it was before it was removed."""
+        return self._in(self._network.plan)
+
+    @property
     def name(self) -> str:
         """The name that can be typed at the prompt and that is the node's host name."""
-        return self.plan.name
+        return self._plan.name
 
     @property
     def label(self) -> str:
@@ -59,13 +64,23 @@ class Node:
 
     @property
     def interfaces(self) -> tuple[InterfacePlan, ...]:
-        """The node's interfaces, as planned."""
-        return self.plan.interfaces
+        """The node's interfaces and their addresses as the network's plan has them now.
+
+        What somebody has changed in the node with `ip` is not in it: `addresses` and `read_interfaces` ask
+        the kernel.
+        """
+        return self._in(self._network._current.plan).interfaces
 
     @property
     def addresses(self) -> list[InterfaceAddress]:
         """The node's own addresses as the kernel has them now, without loopback and link-local ones."""
         return [one.address for one in self.read_addresses() if one.scope == "global"]
+
+    def _in(self, plan: Plan) -> NodePlan:
+        """Return the node as it is in a plan, or as it was last."""
+        if self.name in plan.places.nodes:
+            self._plan = plan.node(self.name)
+        return self._plan
 
     def run(
         self,

@@ -147,7 +147,7 @@ def test_a_node_that_somebody_else_has_removed(net: emu.Network) -> None:
         gone = other["HOST3"]
         net.remove_node("HOST3")
         for use in (lambda: gone.run(["true"]), gone.socket):
-            with pytest.raises(emu.EmuError, match="in HOST3: .*no such node"):
+            with pytest.raises(emu.EmuError, match=r"in HOST3: .*no such node"):
                 use()
         with pytest.raises(emu.UsageError, match="no node 'HOST3'"):
             other.ping_pair("HOST1", "HOST3")
