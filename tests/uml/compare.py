@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import os
 import socket
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.uml.bulk import TCP_SHARE, Open, tcp_goodput
 from tests.uml.machine import interpreter_folders, load_modules, run_on_machine
 
 #: Rate in Mbit/s, delay of each direction in ms; None where nothing is set.
@@ -26,12 +26,8 @@ ROWS: list[tuple[int | None, int | None]] = [
     (10, None), (100, None), (500, None), (10, 50), (100, 10), (None, 20),
 ]  # fmt: skip
 _SECONDS = 6.0
-#: Of a full frame of 1,514 bytes, what TCP carries with timestamps.
-_PAYLOAD = 1448 / 1514
 _MODULES = ("veth", "sch_netem", "sch_htb", "sch_tbf", "sch_hfsc", "ipv6")
 _CLONE_NEWNET = 0x40000000
-
-Open = Callable[..., socket.socket]
 
 
 @contextmanager
@@ -79,36 +75,8 @@ def _opener(process: int) -> Open:
     return opened
 
 
-def goodput(first: Open, second: Open, address: str) -> float:
-    """Return what a TCP connection carries after the first third of its time, in bit/s."""
-    with second() as listening, first() as sending:
-        listening.bind((address, 0))
-        listening.listen()
-        sending.connect(listening.getsockname())
-        receiving, _ = listening.accept()
-        child = os.fork()
-        if not child:
-            receiving.close()
-            while True:
-                sending.send(bytes(1 << 16))
-        with receiving:
-            found = _received(receiving)
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-    return found
-
-
-def _received(receiving: socket.socket) -> float:
-    began = now = time.perf_counter()
-    start, total = 0.0, 0
-    while now < began + _SECONDS:
-        size = len(receiving.recv(1 << 18))
-        now = time.perf_counter()
-        if start:
-            total += size
-        elif now > began + _SECONDS / 3:
-            start = now
-    return total * 8 / (now - start)
+def _goodput(first: Open, second: Open, address: str) -> float:
+    return tcp_goodput(first, second, address, _SECONDS)
 
 
 def round_trip(first: Open, second: Open, address: str) -> float:
@@ -136,7 +104,7 @@ def measure() -> None:
     load_modules(_MODULES)
     _say("| rate, delay each way | wanted | emu | TCLink |\n| --- | --- | --- | --- |")
     for rate, delay in ROWS:
-        what = round_trip if rate is None else goodput
+        what = round_trip if rate is None else _goodput
         cells = []
         for link in (emu_link, mininet_link):
             try:
@@ -144,7 +112,7 @@ def measure() -> None:
                     cells.append(f"{what(*ends) / (1 if rate is None else 1e6):.2f}")
             except ImportError:
                 cells.append("-")
-        wanted = f"{2 * (delay or 0):.2f} ms" if rate is None else f"{rate * _PAYLOAD:.2f} Mbit/s"
+        wanted = f"{2 * (delay or 0):.2f} ms" if rate is None else f"{rate * TCP_SHARE:.2f} Mbit/s"
         settings = ", ".join(
             [f"{value} {unit}" for value, unit in ((rate, "Mbit/s"), (delay, "ms")) if value]
         )

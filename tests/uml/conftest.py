@@ -28,6 +28,8 @@ _LOADED = (
     "sch_netem", "sch_htb", "sch_tbf", "sch_hfsc", "sch_ingress", "act_mirred", "cls_matchall", "cls_u32",
     "nf_tables",
 )  # fmt: skip
+#: What the machine is told of the environment outside.
+_PASSED_ON = [f"{name}={os.environ[name]}" for name in ("EMU_MEASURE",) if name in os.environ]
 _Reports = dict[str, list[pytest.TestReport]]
 _reports: pytest.StashKey[dict[tuple[Path, tuple[str, ...]], _Reports]] = pytest.StashKey()
 
@@ -100,18 +102,20 @@ def _run_all(items: list[pytest.Item], options: tuple[str, ...]) -> _Reports:
     config = items[0].config
     root = config.rootpath
     command = [
-        "env", "-C", str(root), "EMU_UML_REPORTS={folder}/reports", "PYTHONDONTWRITEBYTECODE=1",
+        "env", "-C", str(root), "EMU_UML_REPORTS={folder}/reports", "PYTHONDONTWRITEBYTECODE=1", *_PASSED_ON,
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1", f"PYTHONPATH={root}", sys.executable, "-m", "pytest", "-q",
-        "-p", "no:cacheprovider", f"--rootdir={root}", "@{folder}/tests",
+        "-p", "no:cacheprovider", "-p", "emu.pytest_plugin", f"--rootdir={root}", "@{folder}/tests",
     ]  # fmt: skip
     tests = "".join(f"{root / item.nodeid}\n" for item in items)
     outcome = run_on_machine(
         command, {"tests": tests}, options=options, visible=[root, *interpreter_folders()],
-        timeout=120 + 20 * len(items),
+        timeout=120 + 30 * len(items),
     )  # fmt: skip
     found: _Reports = {item.nodeid: [] for item in items}
     for line in outcome.files.get("reports", "").splitlines():
         report = config.hook.pytest_report_from_serializable(config=config, data=json.loads(line))
+        if isinstance(report.longrepr, list):  # where and why a test was skipped; JSON has no tuples
+            report.longrepr = tuple(report.longrepr)
         found[report.nodeid].append(report)
     end = "was ended" if outcome.status is None else f"left with {outcome.status}"
     reason = f"the machine's pytest {end}"

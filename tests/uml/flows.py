@@ -18,8 +18,8 @@ from emu.netlink.queueing import Place, changes
 from emu.shaping import Shaping, shaping_from
 from emu.shaping.attributes import PARSERS
 
-#: IP and UDP headers, and Ethernet's, which count in a rate.
-HEADERS = 28 + 14
+from .bulk import HEADERS
+
 #: SO_TIMESTAMPNS_OLD in include/uapi/asm-generic/socket.h, which Python has no name for.
 _TIMESTAMPS = 35
 
@@ -105,6 +105,13 @@ class Path:
             (self.arrivals.get(number, math.nan) - began) * 1000
             for number, began in enumerate(self.departures)
         ]
+
+
+def round_trips(net: emu.Network, count: int, interval: float = 0.02) -> list[float]:
+    """Return the round trips from HOST1 to HOST2 that ping sees, in ms."""
+    words = ["ping", "-n", "-c", str(count), "-i", str(interval), "HOST2"]
+    text = net["HOST1"].run(words, capture_output=True, text=True).stdout
+    return [float(line.partition("time=")[2].split()[0]) for line in text.splitlines() if "time=" in line]
 
 
 def a_path() -> Iterator[Path]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import bisect
 import math
-import select
 import socket
 import statistics
 import time
@@ -17,9 +16,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from emu.shaping.tables import SCALE, SIZE, table_of
+from emu.shaping.tables import SCALE, SIZE, table_from, table_of
 
-from .flows import HEADERS, Path, a_path
+from .bulk import HEADERS, TCP_SHARE, UDP_SHARE, Open, in_a_child, tcp_bulk, tcp_goodput, udp_goodput
+from .flows import Path, a_path, round_trips
 from .machine import load_modules
 from .measured import MEASURED
 
@@ -28,13 +28,13 @@ pytestmark = MEASURED
 #: sqrt(-ln(0.001 / 2) / 2): the largest distance of two distribution functions, times the root of the
 #: number of samples, is more than that once in 1,000 times (A. Kolmogorov, 1933), and less often with jumps.
 _KOLMOGOROV = 1.95
-#: The bits of a full frame, and what of it TCP carries with timestamps.
-_FRAME, _PAYLOAD = (1472 + HEADERS) * 8, 1448 * 8
+#: The bits of a full frame.
+FRAME = (1472 + HEADERS) * 8
 
 
 @pytest.fixture(scope="module")
 def path() -> Iterator[Path]:
-    load_modules(("sch_fq_codel", "sch_codel", "sch_red"))
+    load_modules(("sch_fq_codel", "sch_codel", "sch_red", "sch_pie"))
     yield from a_path()
 
 
@@ -55,45 +55,59 @@ def test_a_queue_that_is_full_adds_what_it_holds(path: Path) -> None:
     path.shape(rate="4mbit", limit=40)
     path.offer(500, rate=12e6)
     waits = [one for one in path.took()[100:] if not math.isnan(one)]
-    assert statistics.median(waits) == pytest.approx(40 * _FRAME / 4e6 * 1000, rel=0.03)
+    assert statistics.median(waits) == pytest.approx(40 * FRAME / 4e6 * 1000, rel=0.03)
 
 
-def test_tcp_fills_a_link_with_a_delay(path: Path) -> None:
-    path.shape(rate="10mbit", delay="10ms")
-    assert _tcp(path, seconds=4) == pytest.approx(10e6 * _PAYLOAD / _FRAME, rel=0.03)
+@pytest.mark.parametrize("rate", [1, 10, 100])
+@pytest.mark.parametrize("queue", ["fifo", "bfifo"])
+def test_tcp_and_udp_get_what_the_rate_leaves_to_them(path: Path, rate: int, queue: str) -> None:
+    path.shape(rate=f"{rate}mbit", queue=queue)
+    ends = _ends(path)
+    assert tcp_goodput(*ends, seconds=10) == pytest.approx(rate * 1e6 * TCP_SHARE, rel=0.01)
+    udp = udp_goodput(*ends, rate=1.2e6 * rate, seconds=10)
+    assert udp == pytest.approx(rate * 1e6 * UDP_SHARE, rel=0.01)
 
 
-def _tcp(path: Path, seconds: float) -> float:
-    """Return the goodput of a TCP connection after its first second, in bit/s."""
-    with path.net["HOST2"].socket() as listening, path.net["HOST1"].socket() as sending:
-        listening.bind(("0.0.0.0", 0))
-        listening.listen()
-        address = str(next(one for one in path.net["HOST2"].plan.addresses if one.version == 4).ip)
-        sending.connect((address, listening.getsockname()[1]))
-        receiving, _ = listening.accept()
-        with receiving:
-            sending.setblocking(False)
-            return _bulk(sending, receiving, seconds)
+@pytest.mark.parametrize(("rate", "delay"), [(10, 10), (10, 50), (50, 25), (100, 10)])
+def test_tcp_fills_a_link_with_a_delay(path: Path, rate: int, delay: int) -> None:
+    path.shape(rate=f"{rate}mbit", delay=f"{delay}ms")
+    found = tcp_goodput(*_ends(path), seconds=10)
+    assert found == pytest.approx(rate * 1e6 * TCP_SHARE, rel=0.03)
 
 
-def _bulk(sending: socket.socket, receiving: socket.socket, seconds: float) -> float:
-    began = time.perf_counter()
-    total, now, start = 0, began, None
-    while now < began + seconds:
-        readable, writable, _ = select.select([receiving], [sending], [], 1)
-        if writable:
-            sending.send(bytes(1 << 14))
-        if readable:
-            total += len(receiving.recv(1 << 18))
-            now = time.perf_counter()
-            if start is None and now > began + 1:
-                start, total = now, 0
-    assert start is not None
-    return total * 8 / (now - start)
+@pytest.mark.parametrize("beside", [{}, {"loss": "0.001%"}, {"queue": "bfifo", "limit": 40 * 1514}])
+def test_under_load_a_packet_takes_the_delay_and_what_the_queue_holds(
+    path: Path, beside: dict[str, str]
+) -> None:
+    path.shape(**{"rate": "4mbit", "delay": "100ms", "limit": 40, **beside})
+    path.offer(500, rate=12e6)
+    waits = [one for one in path.took()[100:] if not math.isnan(one)]
+    assert statistics.median(waits) == pytest.approx(100 + 41 * FRAME / 4e6 * 1000, rel=0.03)
 
 
-@pytest.mark.parametrize("distribution", ["uniform", "normal", "pareto", "paretonormal"])
-def test_jitter_is_distributed_as_it_is_set_to(path: Path, distribution: str) -> None:
+@pytest.mark.parametrize(("rate", "delay", "limit"), [(10, 20, 40), (50, 20, 200)])
+def test_tcp_lets_the_round_trip_grow_by_the_queue(path: Path, rate: int, delay: int, limit: int) -> None:
+    """Its window goes up to where the queue is full, and then back."""
+    path.shape(rate=f"{rate}mbit", delay=f"{delay}ms", limit=limit)
+    first, second, address = _ends(path)
+    with tcp_bulk(first, second, address) as receiving, in_a_child(lambda: receiving.recv(1 << 18)):
+        time.sleep(3)
+        trips = round_trips(path.net, 300)
+    most = statistics.quantiles(trips, n=50)[-1]
+    assert most == pytest.approx(delay + limit * FRAME / rate / 1e3, rel=0.03)
+
+
+def _ends(path: Path) -> tuple[Open, Open, str]:
+    address = next(one for one in path.net["HOST2"].plan.addresses if one.version == 4)
+    return path.net["HOST1"].socket, path.net["HOST2"].socket, str(address.ip)
+
+
+#: Of two kinds: most packets take 90 ms, some 140.
+_SAMPLES = [90.0] * 4 + [140.0]
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal", "pareto", "paretonormal", _SAMPLES])
+def test_jitter_is_distributed_as_it_is_set_to(path: Path, distribution: str | list[float]) -> None:
     """The distribution is that of the table, within what the number of samples leaves to chance."""
     path.shape(delay="100ms")
     path.offer(100, size=16, rate=200_000)
@@ -101,7 +115,7 @@ def test_jitter_is_distributed_as_it_is_set_to(path: Path, distribution: str) ->
     path.shape(delay="100ms", jitter="20ms", distribution=distribution)
     count = 400
     assert len(path.offer(count, size=16, rate=200_000)) == count
-    table = table_of(distribution)
+    table = table_of(distribution) if isinstance(distribution, str) else table_from(distribution)[2]
     found = sorted((one - idle) / 20 * SCALE for one in path.took())
     chances = [bisect.bisect(table, one) / SIZE for one in found]
     distance = max(
@@ -115,6 +129,7 @@ def test_jitter_is_distributed_as_it_is_set_to(path: Path, distribution: str) ->
     [
         ("0.1%", 0.001, 1.0),
         ("5%", 0.05, 1.0),
+        ("5% 25%", 0.05, 1 / 0.75 / 0.95),
         ("gemodel 1% 50%", 0.01 / 0.51, 2.0),
         ("state 2% 25%", 0.02 / 0.27, 4.0),
     ],
@@ -134,7 +149,9 @@ def test_loss_and_its_bursts_are_those_of_the_model(
         assert len(lost) / runs == pytest.approx(burst, abs=3.29 * math.sqrt(burst * (burst - 1) / runs))
 
 
-@pytest.mark.parametrize("queue", ["codel ecn", "fq_codel", "red min 6kb max 20kb probability 1 ecn"])
+@pytest.mark.parametrize(
+    "queue", ["codel ecn", "fq_codel", "pie ecn", "red min 6kb max 20kb probability 1 ecn"]
+)
 def test_a_queue_that_fills_marks_what_may_be_marked_and_drops_the_rest(path: Path, queue: str) -> None:
     for marks, service in ((True, 2), (False, 0)):  # ECT(0) of RFC 3168, and none
         path.shape(rate="4mbit", queue=queue)
