@@ -87,7 +87,7 @@ class Netem:
             words += [show_chance(one.delay_correlation)] if one.delay_correlation else []
         if one.jitter and one.distribution and one.distribution.name != "uniform":
             words += ["distribution", one.distribution.title]
-        words += _loss_words(one.loss) if one.loss else []
+        words += _loss_words(_as_netem_has_it(one.loss)) if one.loss else []
         for name, chance in (
             ("duplicate", one.duplicate),
             ("corrupt", one.corrupt),
@@ -109,15 +109,16 @@ class Netem:
         """Return the options as the kernel takes them."""
         one = self.shaping
         delay = one.delay
-        random = one.loss.chances if one.loss and one.loss.model == "random" else (0.0, 0.0)
+        loss = _as_netem_has_it(one.loss) if one.loss else None
+        random = loss.chances[0] if loss and loss.model == "random" else 0.0
         duplicate = _share(one.duplicate.chance) if one.duplicate else 0
         gap = one.reorder.gap if one.reorder else 0
         ticks, jitter = (min(time // TICK, _MOST) for time in (delay, one.jitter))
         parts = [
-            _NETEM.pack(ticks, self.limit, _share(random[0]), gap, duplicate, jitter),
-            self._chances(random[1]),
+            _NETEM.pack(ticks, self.limit, _share(random), gap, duplicate, jitter),
+            self._chances(),
             _slot(one.slot) if one.slot else attribute(_SLOT, bytes(40)) if self.again else b"",
-            _model(one.loss) if one.loss else b"",
+            _model(loss) if loss else b"",
             _pace(LARGEST_RATE) if self._paces else _pace(0) if self.again else b"",
             attribute(_LATENCY64, struct.pack("=q", delay)) if delay % TICK or delay // TICK > _MOST else b"",
             _jitter64(one.jitter),
@@ -126,11 +127,11 @@ class Netem:
         ]  # fmt: skip
         return b"".join(parts)
 
-    def _chances(self, loss_correlation: float) -> bytes:
-        """Return the correlations of delay, loss and duplicates, and what reorders and corrupts."""
+    def _chances(self) -> bytes:
+        """Return the correlations of delay and duplicates, and what reorders and corrupts."""
         one = self.shaping
         duplicate = one.duplicate.correlation if one.duplicate else 0.0
-        correlations = [_share(each) for each in (one.delay_correlation, loss_correlation, duplicate)]
+        correlations = [_share(each) for each in (one.delay_correlation, 0.0, duplicate)]
         parts = (
             [attribute(_CORR, struct.pack("=3I", *correlations))] if self.again or any(correlations) else []
         )
@@ -255,6 +256,18 @@ def _share(chance: float) -> int:
     return round(chance * _MOST)
 
 
+def _as_netem_has_it(loss: Loss) -> Loss:
+    """Return a loss with a correlation as one of Gilbert's model (1960) with the same share and correlation.
+
+    netem's own way of correlating random numbers draws them towards the middle: of 5 %, with a correlation of
+    25 %, it makes 0.2 %.
+    """
+    if loss.model != "random" or not loss.chances[1]:
+        return loss
+    share, correlation = loss.chances
+    return Loss("gemodel", (share * (1 - correlation), (1 - share) * (1 - correlation), 1.0, 0.0))
+
+
 def _model(loss: Loss) -> bytes:
     """Return a loss model: p, r, h, 1-k, or p13, p31, p32, p14, p23; a random loss stands elsewhere."""
     shares = [_share(chance) for chance in loss.chances]
@@ -270,7 +283,7 @@ def _model(loss: Loss) -> bytes:
 def _loss_words(loss: Loss) -> list[str]:
     chances = list(map(show_chance, loss.chances))
     if loss.model == "random":
-        return ["loss", *(chances if loss.chances[1] else chances[:1])]
+        return ["loss", chances[0]]
     return ["loss", loss.model, *chances]
 
 
