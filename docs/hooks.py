@@ -68,13 +68,13 @@ _MEANINGS = {
     ("link", "prefix"): "The prefix of the link's segment.",
     ("graph", "profiles"): "Kinds of links of one's own, for the links' attribute `profile`.",
     ("link", "corrupt"): "Packets that arrive with a bit changed.",
-    ("link", "delay"): "How long a packet is on its way, after the queue.",
+    ("link", "delay"): "How long a packet is on its way.",
     ("link", "delay_correlation"): "How much a packet's delay is like that of the one before.",
     ("link", "distribution"): "How jitter is distributed; uniform where it is not given.",
     ("link", "duplicate"): "Packets that arrive twice.",
     ("link", "jitter"): "How much the delay varies.",
     ("link", "limit"): "How much the queue in front of the rate holds; by default what the rate carries in "
-    "twice the delay, and no less than in 20 ms or than 20 full frames.",
+    "twice the delay and 20 ms more, and 20 full frames at least.",
     ("link", "loss"): "Packets that are lost.",
     ("link", "mtu"): "The largest packet, at both ends; 1500 where it is not given.",
     (

@@ -197,18 +197,19 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(one) for one in value) if isinstance(value, list | tuple) else value
 
 
-#: The least queues for a rate without a limit, in ns and in full frames.
-_LEAST_TIME, _LEAST_FRAMES = 20 * 10**6, 20
+#: What else a packet takes on a path than a link's delay, in ns; and the least queue, in full frames.
+_ELSEWHERE, _LEAST_FRAMES = 20 * 10**6, 20
 
 
 def default_limit(shaping: Shaping) -> Limit:
     """Return how much the queue of a rate holds where nothing is said, in packets of full size.
 
-    What the rate carries in twice the delay, the round trip of a link that is alike in both
-    directions (C. Villamizar and C. Song, "High Performance TCP in ANSNET", ACM SIGCOMM Computer
-    Communication Review 24(5), 1994), but not less than in 20 ms, nor than 20 packets.
+    What the rate carries in a round trip (C. Villamizar and C. Song, "High Performance TCP in ANSNET", ACM
+    SIGCOMM Computer Communication Review 24(5), 1994), but not less than 20 packets. The round trip is twice
+    the delay, of a link that is alike in both directions, and 20 ms for all else: other links, and hosts that
+    send and answer in bursts.
     """
-    span = max(2 * shaping.delay, _LEAST_TIME)
+    span = 2 * shaping.delay + _ELSEWHERE
     held = -(-(shaping.rate or 0) * span // (8 * 10**9 * shaping.frame))
     return Limit(min(max(held, _LEAST_FRAMES), 2**24), "packets")
 

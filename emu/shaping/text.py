@@ -32,7 +32,7 @@ def describe(shaping: Shaping) -> str:
     """Return it in one line, with the queue's limit also where that is the default one.
 
     >>> describe(Shaping(rate=10_000_000, delay=50_000_000))
-    'rate 10mbit, delay 50ms, limit 83p (by default)'
+    'rate 10mbit, delay 50ms, limit 100p (by default)'
     """
     found = attributes_of(shaping)
     if shaping.distribution and shaping.distribution.title == "samples":

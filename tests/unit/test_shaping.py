@@ -164,7 +164,7 @@ def test_between_routers_somebody_has_to_say_which_end_is_the_customers() -> Non
 
 
 def test_the_default_queue_holds_a_round_trip_and_says_so() -> None:
-    assert "limit 83p (by default)" in describe(shaping(rate="10mbit", delay="50ms"))
+    assert "limit 100p (by default)" in describe(shaping(rate="10mbit", delay="50ms"))
     assert "limit 20p (by default)" in describe(shaping(rate="64kbit"))
 
 
