@@ -227,7 +227,7 @@ def _raw_mode() -> Iterator[None]:
     before = termios.tcgetattr(0)
     sys.stdout.flush()
     try:
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead is for the program
         yield
     finally:
         with contextlib.suppress(termios.error):  # the terminal is gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import struct
@@ -59,6 +60,27 @@ def test_prompt_captures_in_the_background(
     assert stopped == f"capture {words}: 4 packets, none lost"
     assert nothing == "nothing is being captured"
     assert Counter(name for name, *_ in read_back(path)) == {"HOST1-veth0": 2, "HOST2-veth0": 2}
+
+
+def test_captures_and_counters_are_jobs(
+    session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, table = tmp_path / "job.pcapng", tmp_path / "job.csv"
+    assert session.run_lines([f"capture HOST1-veth0 {path} udp", f"counters {table} -i 0.01", "jobs"]) == 0
+    first, second, _, *rows = capsys.readouterr().out.splitlines()
+    numbers = [re.match(r"\[(\d+)\] ", line)[1] for line in (first, second)]  # type: ignore[index]
+    assert [row.split()[:4] for row in rows] == [[number, "-", "here", "running"] for number in numbers]
+    send(session.network)
+    assert session.run_line(f"kill -HUP {numbers[0]}") == 2
+    assert session.run_line(f"fg {numbers[0]}") == 2
+    assert session.run_line(f"log {numbers[0]}") == 2
+    assert capsys.readouterr().err.count("\n") == 3
+    assert session.run_lines([f"kill {numbers[0]} %{numbers[1]}", "jobs"]) == 0
+    ended, written, none = capsys.readouterr().out.splitlines()
+    assert ended == f"capture HOST1-veth0 {path} udp: 1 packet, none lost"
+    assert re.fullmatch(rf"counters {table} -i 0.01: \d+ samples?", written)
+    assert none == "no jobs"
+    assert len(read_back(path)) == 1
 
 
 def test_captures_end_with_the_prompt(

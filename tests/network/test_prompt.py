@@ -121,6 +121,52 @@ def test_a_script_goes_on_when_told_to_and_shows_its_lines(network: Network) -> 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("line", "status", "out"),
+    [
+        ("nodes | grep HOST2", 0, "HOST2   host    1\n"),
+        ("nodes | grep -c HOST | tr 2 x", 0, "x\n"),
+        ("time nodes | tail -n 1", 0, "HOST2   host    1\n"),
+        ("nodes | grep -q nothing", 1, ""),
+        ("nodes nonsense | cat", 2, ""),
+        ("links > /nowhere/x", 2, ""),
+        ("help | head -n 1 # | not this", 0, "NODE COMMAND…  run a shell command line in a node: HOST1 ping"),
+        ("path HOST1 'a|b'", 2, ""),
+        ("py print(1 | 2, 2 > 1)", 0, "3 True\n"),
+    ],
+)
+def test_what_a_command_prints_goes_to_programs(network: Network, line: str, status: int, out: str) -> None:
+    done = emu("attach", network.name, "-c", line)
+    assert (done.returncode, done.stdout[: len(out)]) == (status, out)
+    assert bool(out) == bool(done.stdout)
+
+
+def test_what_a_command_prints_goes_to_a_file(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "a file"
+    script = tmp_path / "script"
+    script.write_text("nodes\nHOST1 hostname\nHOST2 sleep 1000 &\n")
+    lines = [f"nodes > '{path}'", f"source {script} >> '{path}'", "kill HOST2"]
+    done = emu("attach", network.name, *(word for line in lines for word in ("-c", line)))
+    assert (done.returncode, done.stdout) == (0, "")
+    first, *written = path.read_text().splitlines()
+    assert written[:5] == [*written[:3], first, written[0]]
+    assert written[7] == "HOST1"
+    assert written[8].startswith("[")
+
+
+@pytest.mark.parametrize(
+    "line", ["nodes", "HOST1 seq 1000", "HOST* seq 1000", "py [print(n) for n in range(9)]"]
+)
+def test_a_script_ends_without_a_word_when_nobody_reads(network: Network, line: str) -> None:
+    script = f"{line}\n" * 2000
+    done = subprocess.run(
+        ["sh", "-c", '"$@" | head -n 1', "sh", *EMU, "attach", network.name], input=script,
+        env=surroundings(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
 def test_ps_tells_the_memory(network: Network) -> None:
     rows = [json.loads(line) for line in emu("ps", "--json").stdout.splitlines()]
     memory = next(row["memory"] for row in rows if row["name"] == network.name)

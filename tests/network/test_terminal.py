@@ -126,6 +126,63 @@ def test_ctrl_z_puts_a_program_aside_and_fg_brings_it_back(screen: Screen) -> No
     assert "stopped" not in screen.wait_prompt("jobs")
 
 
+#: A program that says when it begins, and when it goes on.
+SLEEPER = "trap 'echo awake' CONT; echo started; while :; do sleep 0.1; done"
+
+
+def test_a_stopped_program_goes_on_in_the_background(screen: Screen) -> None:
+    screen.line(f"HOST1 {SLEEPER}")
+    screen.wait("^started")
+    screen.type("C-z")
+    screen.wait_prompt(r"^\[1\] stopped  HOST1 trap")
+    screen.clear()
+    screen.line("bg")
+    screen.wait_prompt(r"^\[1\] HOST1 trap .* &\n[\s\S]*^awake$")  # above the prompt
+    screen.line("HOST2 hostname")
+    screen.wait_prompt("^HOST2$")
+    screen.clear()
+    screen.line("fg")
+    screen.wait("^HOST1 trap")
+    screen.type("C-c")
+    screen.wait_prompt(r"\^C")
+    screen.line("jobs")
+    screen.wait_prompt("^no jobs")
+
+
+def test_who_reads_the_terminal_stops_in_the_background(screen: Screen) -> None:
+    screen.line("HOST1 echo on; cat; echo left")
+    screen.wait("^on$")
+    screen.line("first")
+    screen.wait("^first\nfirst")
+    screen.type("C-z")
+    screen.wait_prompt(r"^\[1\] stopped  HOST1 echo on")
+    screen.clear()
+    screen.line("bg 1")
+    screen.wait(r"^\[1\] HOST1 echo on; cat; echo left &\n\[1\] stopped  HOST1 echo on")
+    screen.line("fg")
+    screen.wait(r"emu> fg\nHOST1 echo on; cat; echo left\Z")
+    screen.line("second")
+    screen.wait("^second\nsecond")
+    screen.type("C-d")
+    screen.wait_prompt("^left")
+
+
+def test_ctrl_z_stops_what_fg_brought_from_the_background(screen: Screen) -> None:
+    screen.line(f"HOST1 {SLEEPER} &")
+    screen.wait_prompt("^started")
+    screen.line("fg")
+    screen.wait("fg\nHOST1 trap")
+    screen.type("C-z")
+    screen.wait_prompt(r"^\[1\] stopped  HOST1 trap")
+    screen.clear()
+    screen.line("jobs")
+    screen.wait_prompt(r"^1 +HOST1 +job +stopped")
+    screen.line("bg")
+    screen.wait_prompt(r"^\[1\] HOST1 trap .* &\n[\s\S]*^awake$")
+    screen.line("kill 1")
+    screen.wait_prompt(r"^\[1\] exit 143  HOST1 trap")
+
+
 def test_a_program_in_the_background_is_a_job(screen: Screen) -> None:
     screen.line("HOST1 sleep 1000 &")
     screen.wait_prompt(r"^\[1\] \d+")
