@@ -163,7 +163,7 @@ def main(path: str) -> int:
     shared = SharedPlan(Sandbox(Folder(Base(Path("/"), 0), form["name"], -1), line))
     try:
         return Player(shared).play([Event.from_dict(one) for one in form["events"]])
-    except EmuError as error:
+    except (EmuError, OSError, ValueError) as error:  # a trace may have changed since it was checked
         _tell({"error": str(error)})
         return 1
 

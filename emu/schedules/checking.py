@@ -24,6 +24,7 @@ def check_schedule(events: Sequence[Event], plan: Plan) -> tuple[list[str], list
     for event in events:
         try:
             links = links_of(event, plan)
+            _check_source(event, links, plan)
             for values in _settings(event):
                 for number in links:
                     wanted = after_setting(plan, number, values, event.source)
@@ -50,6 +51,13 @@ def links_of(event: Event, plan: Plan) -> list[int]:
     if event.node not in names:
         raise UsageError(f"no node {event.node!r}{suggestion(str(event.node), names)}")
     return [number for number, link in enumerate(plan.links) if event.node in dict(link.ends)]
+
+
+def _check_source(event: Event, links: Sequence[int], plan: Plan) -> None:
+    for number in links:
+        ends = [name for name, _ in plan.links[number].ends]
+        if event.source is not None and event.source not in ends:
+            raise ValueError(f"from {event.source}: the ends of the link are {ends[0]} and {ends[1]}")
 
 
 def _settings(event: Event) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import shown, suggestion
 from ..shaping.attributes import PARSERS, unknown_attribute
 from ..shaping.merging import is_nothing
-from ..shaping.units import TIMES, parse_count, quantity, show_time
+from ..shaping.units import TIMES, parse_chance, parse_count, quantity, show_time
 from .model import Event
 
 #: What an event may say, beside what its action needs.
@@ -194,9 +194,9 @@ def _ramp(value: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"ramp {name} {shown(pair)} is not two values, [10ms, 100ms]")
         for one in pair:
-            _parse(name, one)
             if name == "loss" and len(str(one).split()) > 1:
                 raise ValueError("ramp loss: only independent loss can change little by little")
+            number_of(name, one)
     if "over" not in given:
         raise ValueError("a ramp goes over a time, over: 10s")
     every = parse_moment(given["every"], "every") if "every" in given else _EVERY
@@ -204,6 +204,11 @@ def _ramp(value: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"every {shown(given.get('every'))} is less than 5ms")
     ramp = {str(name): tuple(_as_text(one) for one in pair) for name, pair in value.items()}
     return {"ramp": ramp, "over": _span(given["over"], "over"), "every": show_time(every)}
+
+
+def number_of(name: str, value: Any) -> float:
+    """Return a value that can change little by little as a number."""
+    return parse_chance(value, name) if name == "loss" else float(PARSERS[name](value))
 
 
 def _flap(value: Mapping[str, Any], _: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,10 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..shaping.attributes import PARSERS
-from ..shaping.units import parse_chance, parse_count, show_chance, show_rate, show_time
+from ..shaping.units import parse_count, show_chance, show_rate, show_time
 from ..traces import Point, Trace, read_trace
 from .model import Event, Step
-from .reading import parse_moment
+from .reading import number_of, parse_moment
 
 #: How to show what can change little by little.
 _SHOWN: dict[str, Callable[[Any], str]] = {
@@ -65,11 +64,6 @@ def _ramp(event: Event) -> Iterator[Step]:
         share = number / count
         values = {name: _SHOWN[name](a + (b - a) * share) for name, (a, b) in pairs.items()}
         yield Step(event.at + over * number // count, event, "set", values)
-
-
-def number_of(name: str, value: Any) -> float:
-    """Return a value that can change little by little as a number."""
-    return parse_chance(value) if name == "loss" else float(PARSERS[name](value))
 
 
 def _flap(event: Event, options: Mapping[str, Any]) -> Iterator[Step]:

@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import NormalDist, fmean, pstdev
 from typing import Any
 
-from .units import TIMES, quantity
+from ..errors import shown
+from .units import LONGEST, TIMES, quantity
 
 SCALE = 8192
 _MOST = 2**15 - 1
@@ -76,7 +77,10 @@ def table_from(samples: Iterable[float]) -> tuple[float, float, tuple[int, ...]]
 
 def parse_sample(value: Any) -> float:
     """Return a sample of a delay in ns: a time with a unit, or a number of ms."""
-    return float(quantity(value, "sample", {**TIMES, "": 10**6}, "ms"))
+    time = quantity(value, "sample", {**TIMES, "": 10**6}, "ms")
+    if time > LONGEST:
+        raise ValueError(f"sample {shown(value)} is more than an hour")
+    return float(time)
 
 
 def thinned(samples: Iterable[float]) -> list[int]:
@@ -96,7 +100,9 @@ def read_samples(path: Path) -> list[float]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise ValueError(f"{path}: more than {_LARGEST_FILE >> 20} MiB of samples")
-        lines = path.read_text("utf-8").splitlines()
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path}: it is no regular file")
+        lines = path.read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file") from None
     except OSError as error:

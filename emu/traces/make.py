@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-
 #: How long a step of a cellular link is, in ms; for how many of them a fade lasts; how many seconds are
 #: between two fades on average.
 _STEP, _FADE, _BETWEEN = 20, (5, 30), 15

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Iterator, Sequence
+import itertools
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import shown, suggestion
+from ..errors import one_line, shown, suggestion
 from ..shaping.units import LONGEST, TIMES, parse_chance, parse_rate, parse_time, quantity
 
 _FOLDER = Path(__file__).parent
@@ -18,6 +20,8 @@ _SUFFIXES = (".csv", ".trace")
 _OPPORTUNITY = (1500 + 14) * 8
 #: How long a step of such a trace is at least, in ms.
 STEP = 10
+#: How far rows of a CSV are apart at least, in ns: nothing is changed more often.
+_LEAST_STEP = 100_000
 #: How large a file may be, in bytes, and how many lines it may have.
 _LARGEST, _MOST_LINES = 64 << 20, 5_000_000
 _COLUMNS = ("time", "rate", "delay", "loss")
@@ -57,10 +61,14 @@ def trace_path(name: str) -> Path:
     if name in known:
         return known[name]
     path = Path(name).absolute()
-    if path.is_file():
-        return path
+    called = one_line(name) if "/" in name else shown(name)
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:  # not allowed, or a name too long
+        raise ValueError(f"trace {called}: {error.strerror}") from None
     hint = suggestion(name, known) or f"; emu has {', '.join(known)}, and a file is named by its path"
-    raise ValueError(f"trace {shown(name)}: no such trace or file{'' if '/' in name else hint}")
+    raise ValueError(f"trace {called}: no such trace or file{'' if '/' in name else hint}")
 
 
 def read_trace(name: str) -> Trace:
@@ -82,29 +90,36 @@ def _read(path: Path, _changed: int, size: int) -> Trace:
     if size > _LARGEST:
         raise ValueError(f"{path}: a trace has at most {_LARGEST >> 20} MiB, this one {size >> 20}")
     try:
-        text = path.read_bytes().decode("utf-8")
+        with open(path, encoding="utf-8-sig") as file:
+            return _of_lines(path, _lines_of(path, file))
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file") from None
-    if "\0" in text:
-        raise ValueError(f"{path}: not a text file")
-    lines = [
-        (number, line) for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.startswith("#")
-    ]  # fmt: skip
-    if not lines:
+
+
+def _lines_of(path: Path, file: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines that say something, with their numbers."""
+    for number, line in enumerate(file, start=1):
+        if number > _MOST_LINES:
+            raise ValueError(f"{path}: a trace has at most {_MOST_LINES:,} lines")
+        if "\0" in line:
+            raise ValueError(f"{path}: not a text file")
+        if (said := line.strip()) and not said.startswith("#"):
+            yield number, said
+
+
+def _of_lines(path: Path, lines: Iterator[tuple[int, str]]) -> Trace:
+    first = next(lines, None)
+    if first is None:
         raise ValueError(f"{path}: a trace without a line")
-    if len(lines) > _MOST_LINES:
-        raise ValueError(f"{path}: a trace has at most {_MOST_LINES:,} lines, this one {len(lines):,}")
-    if any(char.isalpha() for char in lines[0][1]):
-        return _of_table(path, lines)
-    return _of_opportunities(path, lines)
+    if any(char.isalpha() for char in first[1]):
+        return _of_table(path, first, lines)
+    return _of_opportunities(path, itertools.chain([first], lines))
 
 
-def _of_opportunities(path: Path, lines: Sequence[tuple[int, str]]) -> Trace:
+def _of_opportunities(path: Path, lines: Iterator[tuple[int, str]]) -> Trace:
     """Return a trace of mahimahi's: a line is the ms at which a packet may leave; the last ends a round."""
-    times: list[int] = []
-    for number, line in lines:
-        word = line.strip()
+    times = array("Q")  # millions of them
+    for number, word in lines:
         if not (word.isascii() and word.isdecimal()) or len(word) > 10:
             raise ValueError(f"{path}:{number}: {shown(word)} is not a number of ms, nor is line 1 a CSV's")
         if times and int(word) < times[-1]:
@@ -131,23 +146,24 @@ def _rates(times: Sequence[int]) -> Iterator[Point]:
             begin, count = time, 0
 
 
-def _of_table(path: Path, lines: Sequence[tuple[int, str]]) -> Trace:
+def _of_table(path: Path, first: tuple[int, str], lines: Iterator[tuple[int, str]]) -> Trace:
     """Return a trace of a CSV file; each row holds until the next, the last as long as the one before it."""
-    head = [name.strip().lower() for name in next(csv.reader([lines[0][1]]))]
+    head = [name.strip().lower() for name in next(csv.reader([first[1]]))]
     if strange := next((name for name in head if name not in _COLUMNS), None):
         hint = suggestion(strange, _COLUMNS) or f"; known are {', '.join(_COLUMNS)}"
-        raise ValueError(f"{path}:{lines[0][0]}: a column {shown(strange)}{hint}")
+        raise ValueError(f"{path}:{first[0]}: a column {shown(strange)}{hint}")
     if "time" not in head or len(head) < 2 or len(set(head)) < len(head):
-        raise ValueError(f"{path}:{lines[0][0]}: the columns are time and some of rate, delay and loss")
+        raise ValueError(f"{path}:{first[0]}: the columns are time and some of rate, delay and loss")
     points: list[Point] = []
-    for number, line in lines[1:]:
+    for number, line in lines:
         try:
             point = _row(dict(zip(head, next(csv.reader([line])), strict=True)))
         except (ValueError, csv.Error) as error:
             reason = "not as many cells as columns" if "argument" in str(error) else str(error)
             raise ValueError(f"{path}:{number}: {reason}") from None
-        if points and point.time <= points[-1].time:
-            raise ValueError(f"{path}:{number}: its time is not after that of the line before")
+        if points and point.time < points[-1].time + _LEAST_STEP:
+            reason = "less than 0.1 ms after" if point.time > points[-1].time else "not after"
+            raise ValueError(f"{path}:{number}: its time is {reason} that of the line before")
         points.append(point)
     if len(points) < 2:
         raise ValueError(f"{path}: a trace has two rows at least")
