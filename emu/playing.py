@@ -15,7 +15,7 @@ from .errors import EmuError, PrivilegeError, TimedOut, UsageError
 from .link_control.applying import features_of
 from .netlink.features import check_new_needs
 from .netlink.queueing import needs_at
-from .processes.jobs import Job, read_jobs, start_job
+from .processes.jobs import Job, JobFacts, read_jobs, start_job
 from .schedules import check_schedule, parse_schedule
 
 if TYPE_CHECKING:
@@ -189,7 +189,12 @@ def begin(sandbox: Sandbox, events: Sequence[Event], name: str) -> Playing:
 
 def playing_on(sandbox: Sandbox) -> list[Playing]:
     """Return the schedules of a network, in the order in which they began."""
-    return [
-        Playing(sandbox, one.number, one.command.removeprefix(_TITLE))
-        for one in read_jobs(sandbox) if one.node is None and one.command.startswith(_TITLE)
-    ]  # fmt: skip
+    found = (playing_of(sandbox, one) for one in read_jobs(sandbox))
+    return [one for one in found if one is not None]
+
+
+def playing_of(sandbox: Sandbox, job: JobFacts) -> Playing | None:
+    """Return the schedule that a job is; None where it is something else."""
+    if job.node is not None or not job.command.startswith(_TITLE):
+        return None
+    return Playing(sandbox, job.number, job.command.removeprefix(_TITLE))

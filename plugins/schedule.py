@@ -76,8 +76,10 @@ def show(playing: Playing) -> None:
 
     click.echo(f"schedule {playing.name}: {playing.state}")
     rows = [
-        (f"{one.planned:.3f}", f"{one.real:.4f}", f"{1000 * one.late:.1f}", one.what) for one in playing.log
-    ]
+        (f"{one.planned:.3f}", f"{one.real:.4f}", f"{1000 * one.late:.1f}", one.what)
+        if one.error is None else (f"{one.planned:.3f}", "failed", "-", one.what)
+        for one in playing.log
+    ]  # fmt: skip
     if rows:
         print_table(["PLANNED", "REAL", "LATE ms", "EVENT"], rows)
     if replayed := playing.replayed:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from ..errors import EmuError
+from ..playing import playing_of
 from ..processes.daemons import TAIL
 from ..processes.jobs import Job, JobFacts, read_jobs
 from ..processes.watching import Watch
@@ -21,7 +22,7 @@ _TAIL_SIZE = 4096
 
 
 class Watcher:
-    """Shows what a prompt's own jobs print as it comes, and tells when they or any daemon end.
+    """Shows what a prompt's own jobs print as it comes, and tells of ends: theirs, of daemons, of schedules.
 
     `person` says whether somebody sits at a terminal, who also wants to know of jobs that ended well. While
     something runs in front, news of ends wait until `report`.
@@ -127,6 +128,8 @@ class Watcher:
                     self._announce(str(job))
             elif job.daemon and not job.told:
                 self._announce("\n  ".join([str(job), *self._tail(job)]))
+            elif self._person and (schedule := playing_of(self._sandbox, job)) and schedule.state == "failed":
+                self._announce(f"schedule {schedule.name}: {schedule.error}")
 
     def _tail(self, job: JobFacts) -> list[str]:
         """Return the last lines that a job printed."""

@@ -217,6 +217,8 @@ CALLED = {"bw": "rate", "bandwidth": "rate", "latency": "delay", "max_queue_size
 
 def unknown_attribute(name: Any) -> str:
     """Return what to say of a name that no attribute has."""
+    if name == "trace":
+        return "a trace is no state of a link; it is for a graph's links, or an event of a schedule"
     meant = CALLED.get(str(name).lower())
     hint = f"; did you mean {meant}?" if meant else suggestion(str(name), PARSERS)
     return f"links have no {shown(name)}" + (hint or f"; known are {', '.join(PARSERS)}")

@@ -181,6 +181,7 @@ def test_a_link_that_was_down_reaches_as_before(net: emu.Network, link: RunningL
         ("link HOST1 ROTER down", "did you mean ROUTER?"),
         ("link HOST1 ROUTER set dely=1ms", "did you mean delay?"),
         ("link HOST1 ROUTER set bw=10mbit", "did you mean rate?"),
+        ("link HOST1 ROUTER set trace=lte-walk", "an event of a schedule"),
         ("link HOST1 ROUTER set rate=", "rate=none takes it away"),
         ("link HOST1 ROUTER set rate=0mbit", "not between"),
         ("link HOST1 ROUTER set jitter=1ms", "jitter without a delay"),
