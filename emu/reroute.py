@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,16 +26,22 @@ from .sandboxes.connection import Sandbox
 if TYPE_CHECKING:
     from .running.network import Network
 
+#: Of how many links that carry nothing one line tells.
+_NAMED = 6
+
 
 @dataclass(frozen=True)
 class Rerouting:
     """What `reroute` found and did.
 
-    `down` are the interfaces of links that carry nothing, as pairs of node and name.
+    `down` are the interfaces of links that carry nothing, as pairs of node and name; `reasons` has a line
+    for each of these links: `R1--R2: R1-veth1 is down`. After a `dry_run` nothing has been changed.
     """
 
     down: tuple[End, ...]
     operations: tuple[Request, ...]
+    reasons: tuple[str, ...] = ()
+    dry_run: bool = False
 
     @property
     def routes(self) -> int:
@@ -51,8 +58,15 @@ class Rerouting:
         return [command for one in self.operations for command in one.commands()]
 
     def __str__(self) -> str:
-        changed = f"{_count(self.routes, 'route')} changed in {_count(self.nodes, 'node')}"
-        return f"{changed}; {_count(len(self.down), 'interface')} out of use"
+        changed = "no route has to change"
+        if self.routes:
+            verb = "would change" if self.dry_run else "changed"
+            changed = f"{_count(self.routes, 'route')} {verb} in {_count(self.nodes, 'node')}"
+        if not self.reasons:
+            return f"{changed}; all links work"
+        more = len(self.reasons) - _NAMED
+        shown = "; ".join(self.reasons[:_NAMED])
+        return f"{changed}; out of use: {shown}{f'; and {more} more' if more > 0 else ''}"
 
 
 def reroute(network: Network, *, dry_run: bool = False) -> Rerouting:
@@ -79,7 +93,7 @@ def reroute(network: Network, *, dry_run: bool = False) -> Rerouting:
         write_hosts(sandbox, new)
 
     network.change_plan(f"reroute {network.name}", make, carry_out)
-    return found
+    return dataclasses.replace(found, dry_run=dry_run)
 
 
 def _find(sandbox: Sandbox, plan: Plan, route: Router) -> tuple[Plan, Rerouting]:
@@ -88,7 +102,27 @@ def _find(sandbox: Sandbox, plan: Plan, route: Router) -> tuple[Plan, Rerouting]
     _await_carriers(sandbox, states)
     down = [end for node in plan.nodes for end in without_carrier(node, states[node.name].links)]
     new = rerouted(plan, down, route)
-    return new, Rerouting(new.down, tuple(_differences(plan, new, states)))
+    reasons = tuple(_reasons(plan, set(down), states))
+    return new, Rerouting(new.down, tuple(_differences(plan, new, states)), reasons)
+
+
+def _reasons(plan: Plan, down: set[End], states: Mapping[str, NodeState]) -> Iterator[str]:
+    """Yield a line for each link that carries nothing: which of its ends is why."""
+    for link in plan.links:
+        (a, _), (b, _) = link.ends
+        if faults := [_fault(plan, end, states[end[0]]) for end in link.ends if end in down]:
+            yield f"{a}--{b}: {' and '.join(filter(None, faults)) or 'it carries nothing'}"
+
+
+def _fault(plan: Plan, end: End, state: NodeState) -> str:
+    """Return what is wrong with an interface itself; nothing where it is the other end's fault."""
+    node, name = end
+    link = state.links.get(plan.interface(end).index)
+    if link is None:
+        return f"{name} of {node} is gone"
+    if not link.up:
+        return f"{name} is down" if name.startswith(node) else f"{name} of {node} is down"
+    return "" if not link.carrier else f"the bridge of {node} is down"
 
 
 def _states(sandbox: Sandbox, plan: Plan) -> dict[str, NodeState]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -112,6 +113,17 @@ def test_a_link_that_flapped_between_has_its_routes_again(ring: emu.Network) -> 
     assert kernel_routes(ring, "R2") != planned_routes(ring, "R2")
     assert ring.reroute().routes
     assert_routed(ring)
+
+
+def test_what_is_out_of_use_is_told_with_the_reason(ring: emu.Network) -> None:
+    assert str(ring.reroute()) == "no route has to change; all links work"
+    with restored(ring):
+        ring.link("R4", "R5").down()
+        ends = " and ".join(f"{one} is down" for _, one in ring.link("R4", "R5").ends)
+        found = f"out of use: R4--R5: {ends}"
+        assert re.fullmatch(rf"\d+ routes would change in \d nodes; {found}", str(ring.reroute(dry_run=True)))
+        assert re.fullmatch(rf"\d+ routes changed in \d nodes; {found}", str(ring.reroute()))
+        assert str(ring.reroute()) == f"no route has to change; {found}"
 
 
 def test_a_dry_run_shows_commands_that_do_the_same(ring: emu.Network) -> None:
