@@ -138,14 +138,14 @@ FOREIGN = [Group(SESSION, ALL, writable=False), ROOT]
             [Group(TOP, frozenset({"cpu"}))], System(container=True),
             "this container is not given the memory and pids controllers", "on its host",
         ),
-        (FOREIGN, SYSTEMD, "session-2.scope is not yours", "'systemd-run --user --scope -p Delegate=yes' before"),
-        (FOREIGN, System(), "session-2.scope is not yours", "as root 'cd /sys/fs/cgroup && echo +cpu +memory"),
+        (FOREIGN, SYSTEMD, "session-2.scope is not yours", "'systemd-run --user --scope -p Delegate"),
+        (FOREIGN, System(), "session-2.scope is not yours", "as root 'cd /sys/fs/cgroup && echo +cpu"),
         ([ROOT], System(root=True), "/sys/fs/cgroup is read-only", "'mount -o remount,rw /sys/fs/cgroup'"),
         (
             [Group(APP, ALL - {"cpu"}), ROOT], SYSTEMD, "app.slice is not given the cpu controller",
             "'Delegate=cpu memory pids' below [Service] by 'sudo systemctl edit user@.service'",
         ),
-        ([Group(APP, ALL, occupied=True), ROOT], SYSTEMD, "app.slice has processes of its own", "'systemd-run"),
+        ([Group(APP, ALL, occupied=True)], SYSTEMD, "app.slice has processes of its own", "'systemd-run"),
         (
             [Group(TOP, ALL, occupied=True)], System(root=True, container=True),
             "/sys/fs/cgroup has processes of its own", "'mkdir -p /sys/fs/cgroup/own; for p in ",
