@@ -1,7 +1,8 @@
 """What mkdocs calls while it builds the site: puts in what is derived from the code.
 
 A page holds a line `<!-- emu: NAME ARGUMENT… -->`; it is replaced by what the function of that name
-in `_PARTS` returns. So nothing that the code says already is written a second time.
+in `_PARTS` returns. So nothing that the code says already is written a second time. The lines right
+below it are for who reads the file itself, and are replaced too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import click
 
 ROOT = Path(__file__).parent.parent
-_MARK = re.compile(r"^<!-- emu: (?P<words>[^>]+?) -->$", re.MULTILINE)
+_MARK = re.compile(r"^<!-- emu: (?P<words>[^>]+?) -->$(?:\n.+)*", re.MULTILINE)
 #: What an attribute of a graph is for. One that is missing here stops the build.
 _MEANINGS = {
     ("graph", "families"): "Which of IPv4 and IPv6 to use; both where it is not given.",

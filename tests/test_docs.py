@@ -76,6 +76,12 @@ def test_no_mark_is_left(site: Path) -> None:
     assert not [path for path in site.rglob("*.html") if "<!-- emu:" in path.read_text()]
 
 
+def test_who_reads_the_files_themselves_is_told_what_is_missing() -> None:
+    """On a page that the site fills in, the first such place says so, and where else to look."""
+    first = {path: re.search(r"^<!-- emu: .*\n(.*)", path.read_text(), re.MULTILINE) for path in PAGES}
+    assert not [path for path, found in first.items() if found and not found[1].startswith("*")]
+
+
 def test_reference_has_every_command_line_command(site: Path) -> None:
     text = page(site, "reference/command-line")
     assert not [name for name in cli_commands() if f"<code>emu {name}</code>" not in text]
