@@ -89,19 +89,12 @@ def show(playing: Playing) -> None:
 
 
 def _on_traces(replayed: Sequence[Replayed]) -> str:
-    """Return how traces get on in a line, times of the last 10 s."""
+    """Return how traces get on in a line; how late, of the last 10 s."""
+    steps, left_out = sum(one.steps for one in replayed), sum(one.left_out for one in replayed)
+    skipped = f" ({left_out:,} more left out: this machine is too busy)" if left_out else ""
     last = replayed[-1]
-    late = ", ".join(
-        f"{1000 * late:.1f} ms {what}"
-        for late, what in (
-            (last.median, "in the median"),
-            (last.percentile_99, "99 of 100"),
-            (last.most, "most"),
-        )
-    )
-    left_out = sum(one.left_out for one in replayed)
-    skipped = f", {left_out:,} left out on this busy machine" if left_out else ""
-    return f"traces: {sum(one.steps for one in replayed):,} steps{skipped}; of late, they were late by {late}"
+    late = [f"{1000 * one:.1f} ms" for one in (last.median, last.percentile_99, last.most)]
+    return f"traces: {steps:,} steps{skipped}, late by {late[0]} (median; 99 %: {late[1]}, most: {late[2]})"
 
 
 @emu.hookimpl
