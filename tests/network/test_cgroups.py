@@ -17,7 +17,9 @@ from .helpers import EMU, fresh_name, surroundings
 @pytest.fixture
 def graph(tmp_path: Path) -> Path:
     path = tmp_path / f"{fresh_name()}.yaml"
-    path.write_text("nodes: {HOST1: {cpu: 0.5, memory: 64M, processes: 50}}\nlinks: [[HOST1, HOST2]]\n")
+    path.write_text(
+        "nodes: {HOST1: {cpu: 0.5, memory: 64M, processes: 50}, HOST2: host}\nlinks: [[HOST1, HOST2]]\n"
+    )
     return path
 
 
