@@ -58,13 +58,12 @@ def test_a_queue_that_is_full_adds_what_it_holds(path: Path) -> None:
     assert statistics.median(waits) == pytest.approx(40 * FRAME / 4e6 * 1000, rel=0.03)
 
 
-@pytest.mark.parametrize("rate", [1, 10, 100])
+@pytest.mark.parametrize("rate", [1, 10, 100, 200])
 @pytest.mark.parametrize("queue", ["fifo", "bfifo"])
 def test_tcp_and_udp_get_what_the_rate_leaves_to_them(path: Path, rate: int, queue: str) -> None:
-    path.shape(rate=f"{rate}mbit", queue=queue)
-    ends = _ends(path)
-    assert tcp_goodput(*ends, seconds=10) == pytest.approx(rate * 1e6 * TCP_SHARE, rel=0.01)
-    udp = udp_goodput(*ends, rate=1.2e6 * rate, seconds=10)
+    path.shape(rate=f"{rate}mbit", queue=queue, limit="500ms")
+    assert tcp_goodput(*_ends(path), seconds=10) == pytest.approx(rate * 1e6 * TCP_SHARE, rel=0.01)
+    udp = udp_goodput(path.net, rate=1.2e6 * rate, seconds=10)
     assert udp == pytest.approx(rate * 1e6 * UDP_SHARE, rel=0.01)
 
 
@@ -75,7 +74,7 @@ def test_tcp_fills_a_link_with_a_delay(path: Path, rate: int, delay: int) -> Non
     assert found == pytest.approx(rate * 1e6 * TCP_SHARE, rel=0.03)
 
 
-@pytest.mark.parametrize("beside", [{}, {"loss": "0.001%"}, {"queue": "bfifo", "limit": 40 * 1514}])
+@pytest.mark.parametrize("beside", [{}, {"loss": "0.001%"}, {"queue": "bfifo", "limit": f"{40 * 1514}b"}])
 def test_under_load_a_packet_takes_the_delay_and_what_the_queue_holds(
     path: Path, beside: dict[str, str]
 ) -> None:
@@ -93,8 +92,7 @@ def test_tcp_lets_the_round_trip_grow_by_the_queue(path: Path, rate: int, delay:
     with tcp_bulk(first, second, address) as receiving, in_a_child(lambda: receiving.recv(1 << 18)):
         time.sleep(3)
         trips = round_trips(path.net, 300)
-    most = statistics.quantiles(trips, n=50)[-1]
-    assert most == pytest.approx(delay + limit * FRAME / rate / 1e3, rel=0.03)
+    assert max(trips) == pytest.approx(delay + limit * FRAME / rate / 1e3, rel=0.03)
 
 
 def _ends(path: Path) -> tuple[Open, Open, str]:
