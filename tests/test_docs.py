@@ -166,7 +166,7 @@ class Step:
 
 
 _BLOCK = re.compile(
-    r"^(?:<!-- needs: (?P<needs>.+) -->\n\n)?"
+    r"^(?:<!-- needs: (?P<needs>[^\n]+) -->\n\n)?"
     r"```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
