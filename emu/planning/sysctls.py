@@ -25,6 +25,9 @@ _IPV4 = {
     # Every error is reported, not six and then one a second: traceroute lives on them. (Without limit,
     # `icmp_ratelimit` would not do: "net unreachable" has a limit of its own that the mask lifts too.)
     "net/ipv4/icmp_ratemask": "0",
+    # TCP hands over at once what it sends in a millisecond, and not 64 KB because the other end is near (as
+    # kernels since 5.18 do): such a piece overflows a short queue (net/ipv4/tcp_output.c, tcp_tso_autosize).
+    "net/ipv4/tcp_tso_rtt_log": "0",
 }  # fmt: skip
 #: No router redirects, or routes on shared segments would drift. Whoever forwards takes no redirects either:
 #: the kernel sees to that when forwarding is switched on.
