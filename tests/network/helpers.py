@@ -87,7 +87,7 @@ def run_emu(*words: str, **changes: str | None) -> str:
     """Run an `emu` command and return what it prints on standard output."""
     done = subprocess.run(
         [*EMU, *words], env=surroundings(**changes), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False,
+        timeout=4 * WITHIN, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

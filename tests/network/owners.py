@@ -18,7 +18,7 @@ from typing import Self
 
 import emu
 
-from .helpers import EMU, eventually, surroundings
+from .helpers import EMU, WITHIN, eventually, surroundings
 from .traces import await_keeper, command_of, processes
 
 #: Programs that do not end by being asked: one is deaf, one stopped, one has left its parents.
@@ -74,6 +74,7 @@ class Owners:
             text=True, env=surroundings(), start_new_session=True,
         )  # fmt: skip
         self._seen: set[str] = set()
+        self._unfinished = ""
 
     def start(self, name: str, code: str) -> int:
         """Run `code` in an owner of its own and return that one's process id."""
@@ -89,9 +90,11 @@ class Owners:
     def _read(self, name: str) -> str:
         assert self._process.stdout is not None
         while not (mine := [line for line in self._seen if line.startswith(name + " ")]):
-            line = self._process.stdout.readline()
-            assert line, "the owners' process has ended"
-            self._seen.add(line.strip())
+            assert select.select([self._process.stdout], [], [], WITHIN)[0], f"owner {name} says nothing"
+            data = os.read(self._process.stdout.fileno(), 4096)
+            assert data, "the owners' process has ended"
+            *lines, self._unfinished = (self._unfinished + data.decode()).split("\n")
+            self._seen.update(lines)
         self._seen.remove(mine[0])
         return mine[0].partition(" ")[2]
 
@@ -162,7 +165,7 @@ class Terminal:
         self.shown = b""
         self._status: int | None = None
 
-    def await_text(self, pattern: str, within: float = 20.0) -> None:
+    def await_text(self, pattern: str, within: float = WITHIN) -> None:
         """Read until the terminal shows what matches a regular expression."""
         deadline = time.monotonic() + within
         while not re.search(pattern, self.plain(), re.DOTALL):
@@ -187,7 +190,7 @@ class Terminal:
             os.close(self.master)
             self.master = -1
 
-    def wait(self, within: float = 20.0) -> int:
+    def wait(self, within: float = WITHIN) -> int:
         """Wait for the command to end and return its status, reading what it still says."""
         deadline = time.monotonic() + within
         while self.master >= 0:

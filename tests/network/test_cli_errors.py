@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -15,8 +16,8 @@ import emu
 from emu.cli import main
 from emu.topologies.two_segment import two_segment
 
-#: Like no name of another running network.
-NAME = "a_network_whose_name_is_mistyped"
+#: Like no name of another running network, in this run of the tests or another.
+NAME = f"a_network_{os.getpid()}_that_is_mistyped"
 
 
 @pytest.fixture(autouse=True)
@@ -51,19 +52,19 @@ def test_a_network_that_is_not_running_is_told_so(line: str, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (f"attach {NAME[:-1]}", f"did you mean {NAME}?"),
-        (f"exec {NAME} HOTS1 true", "did you mean HOST1"),
-        (f"exec {NAME} HOST1", "COMMAND"),
-        (f"exec {NAME} HOST1 nosuchprogram", "nosuchprogram"),
-        (f"run two_segment --name {NAME} -c 'HOST1 true'", NAME),
+        ("attach {name}x", "did you mean {name}?"),
+        ("exec {name} HOTS1 true", "did you mean HOST1"),
+        ("exec {name} HOST1", "COMMAND"),
+        ("exec {name} HOST1 nosuchprogram", "nosuchprogram"),
+        ("run two_segment --name {name} -c 'HOST1 true'", "{name}"),
     ],
 )
 def test_a_running_network_is_not_disturbed(line: str, words: str, capfd: pytest.CaptureFixture[str]) -> None:
     with emu.Network(two_segment(), NAME) as network:
-        assert run(line) in (1, 2, 126, 127)  # 126: a folder of PATH is closed to this user
+        assert run(line.format(name=NAME)) in (1, 2, 126, 127)  # 126: a folder of PATH is closed to this user
         out, err = capfd.readouterr()
         assert (out, err.count("\n")) == ("", 1)
-        assert words in err
+        assert words.format(name=NAME) in err
         assert network["HOST1"].run(["true"]).returncode == 0
 
 

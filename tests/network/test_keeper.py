@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +16,7 @@ from emu.planning.plan import Plan
 from emu.sandboxes.sandbox import find_sandbox, running_sandboxes
 from emu.topologies.two_segment import two_segment
 
-from .helpers import assert_free, eventually, fresh_name, outer_unchanged, run_emu
+from .helpers import WITHIN, assert_free, eventually, fresh_name, outer_unchanged, run_emu
 from .owners import Owners, Terminal, start_stubborn
 from .traces import Traces, await_keeper, folders_of
 
@@ -71,11 +70,10 @@ def test_the_folder_of_a_killed_keeper_goes_with_the_next_command(owners: Owners
 
 
 def test_a_stopped_keeper(name: str, plan: Plan) -> None:
-    """It is listed, without delay for the others, and can be ended."""
+    """It is listed, does not hold up the others, and can be ended."""
     network = emu.Network(plan, name).start()
     traces = Traces(name)
     os.kill(await_keeper(name), signal.SIGSTOP)
-    begun = time.monotonic()
     with emu.Network(plan, fresh_name()) as other:
         listed = {sandbox.name: sandbox.facts for sandbox in running_sandboxes()}
         assert listed[name] is None
@@ -85,7 +83,6 @@ def test_a_stopped_keeper(name: str, plan: Plan) -> None:
     with pytest.raises(emu.UsageError, match=f"does not answer; 'emu stop {name}' ends it"):
         emu.Network(plan, name).start()
     run_emu("stop", name)
-    assert time.monotonic() - begun < 10
     traces.assert_gone()
     network.close()
 
@@ -106,7 +103,7 @@ def test_closing_a_network_whose_keeper_is_stopped_while_a_thread_waits_for_it(n
     thread.start()
     eventually(network.sandbox._lock.locked)
     network.close()
-    thread.join(5)
+    thread.join(WITHIN)
     assert raised
     traces.assert_gone()
 

@@ -22,7 +22,7 @@ from emu.planning.plan import Plan
 from emu.sandboxes.sandbox import running_sandboxes
 from emu.topologies.two_segment import two_segment
 
-from .helpers import EMU, ROOT, assert_free, fresh_name, outer_unchanged, surroundings
+from .helpers import EMU, ROOT, WITHIN, assert_free, fresh_name, outer_unchanged, surroundings
 from .owners import Owners, Terminal, start_stubborn
 from .traces import Traces, await_keeper, folders_of
 
@@ -65,7 +65,7 @@ ENDINGS = {
     "an exception": "raise ValueError('of the caller')",
     "sys.exit": "sys.exit(3)",
     "os._exit": "os._exit(3)",
-    "another program": "os.execvp('sleep', ['sleep', '1'])",
+    "another program": "os.execvp('sleep', ['sleep', '1000'])",
     "SIGKILL to itself": "os.kill(os.getpid(), signal.SIGKILL)",
     "an unhandled signal": "os.kill(os.getpid(), signal.SIGUSR1)",
     "Ctrl-C": "os.kill(os.getpid(), signal.SIGINT); time.sleep(100)",
@@ -235,7 +235,7 @@ def test_the_command_at_any_moment(number: int) -> None:
         time.sleep(max(0.0, moment - time.monotonic()))
         traces = Traces(name)
         command.send_signal(number)
-        assert command.wait(10) != 0
+        assert command.wait(WITHIN) != 0
         traces.assert_gone(but="folder" if number == signal.SIGKILL else "")
     list(running_sandboxes())
     assert [name for name, _, _ in started if folders_of(name)] == []
@@ -289,7 +289,7 @@ def assert_ended_by(number: int, name: str, *command: str) -> None:
         traces = Traces(name)
         process.send_signal(number)
         traces.assert_gone()
-        assert process.wait(2) == 128 + number
+        assert process.wait(WITHIN) == 128 + number
     finally:
         process.kill()
         process.communicate()

@@ -21,7 +21,7 @@ from emu.limits import _tasks_of
 from emu.planning.plan import Plan
 from emu.sandboxes.connection import Sandbox
 
-from .helpers import EMU, ROOT, assert_free, fresh_name, surroundings
+from .helpers import EMU, ROOT, WITHIN, assert_free, fresh_name, surroundings
 from .traces import Traces
 
 #: The exit status of a LimitError.
@@ -47,7 +47,7 @@ def shell(text: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a shell script, with words as its arguments."""
     return subprocess.run(
         ["sh", "-c", textwrap.dedent(text), "sh", *words], env=surroundings(), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=4 * WITHIN,
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import emu
 from emu.topologies.two_segment import two_segment
 
 from ..others import REASON, can_run_python
-from .helpers import EMU, ROOT, SOURCE, assert_free, eventually, fresh_name, run_emu, surroundings
+from .helpers import EMU, ROOT, SOURCE, WITHIN, assert_free, eventually, fresh_name, run_emu, surroundings
 from .traces import Traces, await_keeper
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="only root can become other users")
@@ -69,7 +68,7 @@ def as_user(uid: int, copy: str, *words: str) -> subprocess.CompletedProcess[str
     """Run a command as another user, who has neither a home nor a runtime folder."""
     return subprocess.run(
         words_as(uid, *words), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        env=surroundings(PYTHONPATH=copy, HOME="/nonexistent", XDG_RUNTIME_DIR=None), timeout=30,
+        env=surroundings(PYTHONPATH=copy, HOME="/nonexistent", XDG_RUNTIME_DIR=None), timeout=4 * WITHIN,
     )  # fmt: skip
 
 
@@ -203,7 +202,7 @@ def hostile(copy: str, code: str) -> Iterator[subprocess.Popen[str]]:
                             pass
             threading.Thread(target=run, args=(listen(name),), daemon=True).start()
         """
-    end = "print('ready', flush=True); time.sleep(60)"
+    end = "print('ready', flush=True); time.sleep(1000)"
     program = "\n".join([textwrap.dedent(prelude), textwrap.dedent(code), end])
     process = subprocess.Popen(
         words_as(STRANGER, sys.executable, "-c", program), env=surroundings(PYTHONPATH=copy), cwd="/",
@@ -220,7 +219,7 @@ def hostile(copy: str, code: str) -> Iterator[subprocess.Popen[str]]:
 
 ANSWERS = """
     right = {"started": time.time(), "detached": True, "nodes": 1, "programs": 0, "failed": 0}
-    serve("a-silent", lambda connection: time.sleep(60))
+    serve("a-silent", lambda connection: time.sleep(1000))
     serve("b-garbage", lambda connection: connection.sendall(os.urandom(1000)))
     serve("c-wrong", lambda connection: connection.sendall(frame({**right, "nodes": "\\x1b[2J"})))
     serve("d-huge", lambda connection: connection.sendall(frame({**right, "nodes": 10 ** 400})))
@@ -252,11 +251,9 @@ ANSWERS = """
 
 
 def test_root_is_not_fooled_by_hostile_keepers(name: str, copy: str) -> None:
-    """What does not answer is listed as such, what answers nonsense is not, and all in good time."""
+    """What does not answer is listed as such, what answers nonsense is not, and nobody is waited for."""
     with emu.Network(two_segment(), name), hostile(copy, ANSWERS.replace("NAME", name)):
-        begun = time.monotonic()
         shown = run_emu("ps")
-        assert time.monotonic() - begun < 5
         rows = {line.split()[0]: line.split()[1:4] for line in shown.splitlines()}
         assert rows[name] == ["root", "3", "0"]
         assert rows["j-gifts"] == [str(STRANGER), "1", "0"]
@@ -264,10 +261,8 @@ def test_root_is_not_fooled_by_hostile_keepers(name: str, copy: str) -> None:
         strangers = [found for found, (owner, *_) in rows.items() if owner == str(STRANGER)]
         assert {found[0] for found in strangers} & set("bcdefhlmnop") == set()
         assert "\x1b" not in shown
-        begun = time.monotonic()
         with pytest.raises(emu.NotRunning):
             emu.Network.attach("nothing-of-the-kind")
-        assert time.monotonic() - begun < 5
     assert os.path.isdir("/root")
     assert os.path.isdir(f"/tmp/emu-{STRANGER}/p-nothing")  # what is another's is swept by him
 

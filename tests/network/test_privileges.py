@@ -10,11 +10,12 @@ import json
 import platform
 import subprocess
 import sys
-import time
-import uuid
 from pathlib import Path
 
 import pytest
+
+from .helpers import WITHIN, eventually, fresh_name
+from .traces import named
 
 EMU = [sys.executable, "-c", "from emu.cli import main; main()"]
 
@@ -69,26 +70,13 @@ def refusal(request: pytest.FixtureRequest) -> tuple[list[str], int, list[str]]:
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=4 * WITHIN, check=False
     )  # fmt: skip
-
-
-def processes_of(name: str) -> list[str]:
-    """Return the command lines, with pids, that hold a network's name."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:  # it ended
-            continue
-        if name.encode() in words:
-            found.append(f"{path.parent.name} {words}")
-    return found
 
 
 def test_run_says_in_one_line_what_is_refused(refusal: tuple[list[str], int, list[str]]) -> None:
     command, status, hints = refusal
-    name = f"n{uuid.uuid4().hex[:12]}"
+    name = fresh_name()
     done = run([*command, *EMU, "run", "two_segment", "--name", name, "-c", "HOST1 true"])
     assert done.returncode == status, done.stderr
     line, *others = done.stderr.splitlines()
@@ -97,10 +85,7 @@ def test_run_says_in_one_line_what_is_refused(refusal: tuple[list[str], int, lis
     for hint in hints:
         assert hint in line
     assert done.stdout == "", "a folder is left"
-    deadline = time.monotonic() + 2
-    while left := processes_of(name):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.02)
+    eventually(lambda: named(name) == [])
 
 
 def test_doctor_says_what_is_refused(refusal: tuple[list[str], int, list[str]]) -> None:

@@ -19,7 +19,7 @@ from emu.hooks.plugin_manager import default_plugins
 from emu.planning.plan import Plan
 from emu.topologies.two_segment import two_segment
 
-from .helpers import eventually, fresh_name, outer_unchanged
+from .helpers import WITHIN, eventually, fresh_name, outer_unchanged
 from .owners import Owners
 from .traces import Traces
 
@@ -139,7 +139,7 @@ def test_threads_that_wait_for_a_socket_go_on(network: emu.Network) -> None:
     traces = Traces(network.name)
     network.close()
     for thread in threads:
-        thread.join(2)
+        thread.join(WITHIN)
     assert sorted(ended) == sorted(waits)
     traces.assert_gone()
     accepted.close()
@@ -159,7 +159,7 @@ def test_a_thread_that_waits_for_frames_goes_on(network: emu.Network) -> None:
     eventually(lambda: sleeping(thread))
     traces = Traces(network.name)
     network.close()
-    thread.join(2)
+    thread.join(WITHIN)
     assert not thread.is_alive()
     traces.assert_gone()
 
