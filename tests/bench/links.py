@@ -90,13 +90,13 @@ def _set(network: emu.Network, first: str, second: str, rate: int) -> float:
 
 def _carrying(effort: Effort) -> Table:
     """Return what one link carries: with packets of 64 KB, with single ones, and at rates."""
-    table = Table(f"What one link carries (median of {effort.rounds})", [
+    table = Table("What one link carries", [
         ("", ""),
         *(column for protocol in ("TCP", "UDP") for column in ((protocol, "Mbit/s"), ("of the rate", "%"))),
     ], notes=[
-        f"Payload from one node to another, {_seconds(effort):g} s each time, full frames; and how much of "
-        "what the rate allows. By UDP a Python program sends a tenth more than the link carries, or as much "
-        "as it can, and another receives.",
+        f"Payload from one node to another, median of {effort.rounds} times {_seconds(effort):g} s, full frames; "
+        "and how much of what the rate allows. By UDP a Python program sends a tenth more than the link "
+        "carries, or as much as it can, and another receives.",
         "On a link that is not shaped TCP sends pieces of up to 64 KB; others cut them into packets.",
     ])  # fmt: skip
     rates = [100_000_000] if effort.quick else [10**7, 10**8, 10**9, 10**10, 10**11]
