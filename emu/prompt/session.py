@@ -195,9 +195,18 @@ class Session:
 
     def _invoke(self, command: click.Command, name: str, words: list[str]) -> int:
         leaving = contextlib.suppress(click.exceptions.Exit)  # --help leaves while the context is made
-        with leaving, command.make_context(name, words, obj=self) as context:
-            return int(command.invoke(context) or 0)
+        try:
+            with leaving, command.make_context(name, words, obj=self) as context:
+                return int(command.invoke(context) or 0)
+        except UsageError as error:
+            if way := self._way_to_node(name):
+                raise UsageError(f"{error}{way}") from error
+            raise
         return 0
+
+    def _way_to_node(self, name: str) -> str:
+        """Return what to type for the node that has the name of a command, if one has."""
+        return f"; 'in {name} COMMAND…' runs programs in the node" if name in self.network else ""
 
     def _explained(self, error: click.ClickException) -> str:
         """Return what is wrong with the words of a command, and where its help or its node is."""
@@ -206,8 +215,7 @@ class Session:
         if context is None:
             return text
         path = context.command_path
-        way = f"; 'in {path} COMMAND…' runs programs in the node" if path in self.network else ""
-        return f"{path}: {text}; 'help {path}' tells how it is used{way}"
+        return f"{path}: {text}; 'help {path}' tells how it is used{self._way_to_node(path)}"
 
     def run_in_nodes(self, word: str, command: str) -> int:
         """Run a shell command line in the nodes that a word stands for; return the first failure's status.

@@ -94,6 +94,15 @@ def test_a_command_comes_before_a_node_of_its_name(
     assert ran == ["hostname -f"]
 
 
+@pytest.mark.parametrize("name", ["help", "nodes", "links"])
+def test_a_wrong_word_behind_such_a_name_gets_the_way_to_the_node(
+    session: Session, network: Network, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    call_a_node(network, name)
+    assert session.run_line(f"{name} hostname") == 2
+    assert f"'in {name} COMMAND…' runs programs in the node" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [("net", "links"), ("intfs", "interfaces"), ("ports HOST1", "interfaces HOST1"), ("px 1+1", "py 1+1")],
