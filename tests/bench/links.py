@@ -94,9 +94,9 @@ def _carrying(effort: Effort) -> Table:
         ("", ""),
         *(column for protocol in ("TCP", "UDP") for column in ((protocol, "Mbit/s"), ("of the rate", "%"))),
     ], notes=[
-        f"Payload from one node to another, median of {effort.rounds} times {_seconds(effort):g} s, full frames; "
-        "and how much of what the rate allows. By UDP a Python program sends a tenth more than the link "
-        "carries, or as much as it can, and another receives.",
+        f"Payload from one node to another, median of {effort.rounds} times {_seconds(effort):g} s, full "
+        "frames; and how much of what the rate allows. By UDP a Python program sends a tenth more than "
+        "the link carries, or as much as it can, and another receives.",
         "On a link that is not shaped TCP sends pieces of up to 64 KB; others cut them into packets.",
     ])  # fmt: skip
     rates = [100_000_000] if effort.quick else [10**7, 10**8, 10**9, 10**10, 10**11]
