@@ -15,7 +15,8 @@ from .wire import FRONT
 
 #: What a supervisor passes on to the program's process group.
 FORWARDED = (
-    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP, signal.SIGUSR1,
+    signal.SIGUSR2,
 )  # fmt: skip
 
 

@@ -71,7 +71,11 @@ class Program(OwnJob):
     def send_signal(self, number: int, *, end: bool = False) -> None:
         """Send a signal to it and what it started, also while it is stopped."""
         process = self._terminal.process
-        process.send_signal(number, group=True)
+        if number == signal.SIGCONT:
+            self._terminal.go_on()
+        else:
+            # What stops the program, and not only the process that leads its session.
+            process.send_signal(signal.SIGTSTP if number == signal.SIGSTOP else number, group=True)
         if end:
             process.send_signal(signal.SIGCONT, group=True)
 
