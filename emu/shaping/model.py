@@ -9,6 +9,7 @@ import dataclasses
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 #: An Ethernet header, which the kernel counts with a packet's size (include/uapi/linux/if_ether.h, ETH_HLEN).
@@ -60,11 +61,16 @@ class Distribution:
     table: tuple[int, ...] = ()
 
     @property
+    def is_file(self) -> bool:
+        """Whether its samples are in a file."""
+        return "/" in self.name
+
+    @property
     def title(self) -> str:
         """What to call it in a word, as tc wants one."""
         if not self.table:
             return self.name
-        return self.name.rpartition("/")[2].partition(".")[0] if "/" in self.name else "samples"
+        return PurePath(self.name).stem.replace(" ", "-") if self.is_file else "samples"
 
 
 @dataclass(frozen=True, slots=True)

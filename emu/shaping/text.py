@@ -35,8 +35,9 @@ def describe(shaping: Shaping) -> str:
     'rate 10mbit, delay 50ms, limit 100p (by default)'
     """
     found = attributes_of(shaping)
-    if shaping.distribution and shaping.distribution.title == "samples":
-        found["distribution"] = f"of {len(found['distribution'].split())} samples"
+    one = shaping.distribution
+    if one is not None and one.table and not one.is_file:
+        found["distribution"] = f"of {len(one.name.split())} samples"
     parts = [f"{name} {text}" for name, text in found.items()]
     if shaping.rate is not None and shaping.limit is None:
         parts.append(f"limit {show_limit(default_limit(shaping))} (by default)")

@@ -205,6 +205,7 @@ def test_samples_are_saved_so_that_they_can_be_read_back(tmp_path: Path) -> None
     from_file = shaping(distribution=str(path))
     assert attributes_of(from_file)["distribution"] == str(path)
     assert shaping(**attributes_of(from_file)) == from_file
+    assert f"distribution {path}" in describe(from_file)
     listed = shaping(distribution="10ms 12ms 14ms 16ms 18ms", delay="1s")
     assert "distribution of 5 samples" in describe(listed)
     assert listed == shaping(distribution=[10, 12, 14.0, "16ms", "18ms"], delay="1s")
