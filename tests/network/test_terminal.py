@@ -329,6 +329,12 @@ def test_exec_has_the_terminal(outside: tuple[Screen, str]) -> None:
     screen.wait("^status 130")
 
 
+def test_exec_tells_how_its_program_was_killed(outside: tuple[Screen, str]) -> None:
+    screen, name = outside
+    screen.line(f"{EMU} exec {name} HOST1 sh -c 'kill -KILL $$'; echo status $?")
+    screen.wait("^status 137")
+
+
 def test_exec_stops_and_goes_on_as_a_job_of_the_shell(outside: tuple[Screen, str]) -> None:
     screen, name = outside
     screen.line(
