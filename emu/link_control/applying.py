@@ -147,19 +147,16 @@ def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[
 
 def _carry_out(shared: Shared, all_changes: Sequence[_Change], moment: Moment) -> None:
     """Make the kernel do what is new, when it is time."""
-    requests = [one for change in all_changes for one in _requests(shared.sandbox, change)]
+    before = _leftovers(shared.sandbox, [change.place for change in all_changes if change.begins])
+    requests = [one for change in all_changes for one in (*before.get(change.place, ()), *_requests(change))]
     moment.wait()
     send(shared.sandbox, requests, {})
     moment.mark()
-    for change in all_changes:
-        if change.ends:
-            send(shared.sandbox, list(_leftovers(shared.sandbox, change.place)), {})
+    _remove_leftovers(shared.sandbox, [change.place for change in all_changes if change.ends])
 
 
-def _requests(sandbox: Sandbox, change: _Change) -> Iterator[Request]:
+def _requests(change: _Change) -> Iterator[Request]:
     """Yield what makes the kernel do what is new in one direction."""
-    if change.begins:
-        yield from _leftovers(sandbox, change.place)
     make = idle_layers if change.ends else changes
     yield from make(change.place, change.before, change.after, change.there)
     if change.loss is not None:
@@ -173,17 +170,30 @@ def _shapes(shaping: Shaping | None) -> bool:
 def tidy(shared: Shared, ends: Collection[End]) -> None:
     """Take empty queue disciplines away where the plan has nothing for them to do."""
     found = _ends(shared.plan, ends)
-    for end in ends:
-        if not _shapes(found[end].shaping):
-            send(shared.sandbox, list(_leftovers(shared.sandbox, Place(*end, found[end].index))), {})
+    idle = [Place(*end, found[end].index) for end in ends if not _shapes(found[end].shaping)]
+    _remove_leftovers(shared.sandbox, idle)
 
 
-def _leftovers(sandbox: Sandbox, place: Place) -> Iterator[Request]:
-    """Yield what takes away queue disciplines that an interface has, if they hold no packets."""
-    query = Batch(place.node, encode_queue_query(1), 1)
-    for answer in exchange(sandbox, [query], lambda _: None):
-        found = read_queue_counts(answer.data).get(place.index, [])
-        if not any(one.waiting for one in found):
-            for one in found:
-                if one.is_root and one.handle:
-                    yield RemoveDiscipline(place.node, place.name, place.index, one.handle >> 16, 0)
+def _remove_leftovers(sandbox: Sandbox, places: Sequence[Place]) -> None:
+    requests = [one for found in _leftovers(sandbox, places).values() for one in found]
+    if requests:
+        send(sandbox, requests, {})
+
+
+def _leftovers(sandbox: Sandbox, places: Sequence[Place]) -> dict[Place, list[Request]]:
+    """Return what takes away queue disciplines that interfaces have, of those in which no packets are."""
+    if not places:
+        return {}
+    queries = [
+        Batch(place.node, encode_queue_query(number), number) for number, place in enumerate(places, 1)
+    ]
+    answers = exchange(sandbox, queries, lambda _: None)
+    found: dict[Place, list[Request]] = {}
+    for place, answer in zip(places, answers, strict=True):
+        there = read_queue_counts(answer.data).get(place.index, [])
+        if not any(one.waiting for one in there):
+            found[place] = [
+                RemoveDiscipline(place.node, place.name, place.index, one.handle >> 16, 0)
+                for one in there if one.is_root and one.handle
+            ]  # fmt: skip
+    return found
