@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from ..test_docs import ROOT, blocks
-from .helpers import WITHIN, fresh_name, surroundings
+from .helpers import WITHIN, eventually, fresh_name, surroundings
 from .traces import Traces
 
 
@@ -32,15 +32,13 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=WITHIN)
 
-    def run(self, code: str, interrupt_at: str | None = None) -> list[dict[str, Any]]:
-        """Run a cell and return what it shows: the contents of its messages.
-
-        Args:
-            code: the cell.
-            interrupt_at: interrupt the kernel when the cell has printed this.
-        """
+    def run(self, code: str, *, interrupt_when: Callable[[], bool] | None = None) -> list[dict[str, Any]]:
+        """Run a cell, maybe until it is interrupted, and return what it shows: the contents of messages."""
         asked = self.client.execute(code)
         shown: list[dict[str, Any]] = []
+        if interrupt_when is not None:
+            eventually(interrupt_when)
+            self.manager.interrupt_kernel()
         while True:
             try:
                 message = self.client.get_iopub_msg(timeout=WITHIN)
@@ -53,8 +51,6 @@ class Kernel:
                 return shown
             if message["msg_type"] in ("stream", "execute_result", "display_data", "error"):
                 shown.append(content)
-            if interrupt_at is not None and interrupt_at in content.get("text", ""):
-                self.manager.interrupt_kernel()
 
     def close(self) -> None:
         self.client.stop_channels()
@@ -91,11 +87,12 @@ def test_the_cells_of_the_page(kernel: Kernel) -> None:
     assert "GET /" in printed(results[5])
 
 
-def test_an_interrupt_ends_the_program_and_not_the_network(kernel: Kernel) -> None:
+def test_an_interrupt_ends_the_program_and_not_the_network(kernel: Kernel, tmp_path: Path) -> None:
     name = fresh_name()
     kernel.run(f"net = emu.Network(nx.path_graph(3), {name!r}).start()")
-    wait = ["sh", "-c", "echo begun; exec sleep 1000"]
-    (fault,) = faults(kernel.run(f"net['0'].run({wait!r})", interrupt_at="begun"))
+    begun = tmp_path / "begun"
+    words = ["sh", "-c", f"touch {begun}; exec sleep 1000"]
+    (fault,) = faults(kernel.run(f"net['0'].run({words!r})", interrupt_when=begun.exists))
     assert "KeyboardInterrupt" in fault
     assert "12/12 pairs" in printed(kernel.run("print(net.ping_all())"))
     traces = Traces(name)
@@ -103,12 +100,13 @@ def test_an_interrupt_ends_the_program_and_not_the_network(kernel: Kernel) -> No
     traces.assert_gone()
 
 
-def test_an_interrupt_ends_what_is_being_built(kernel: Kernel) -> None:
-    never = [{"command": "sleep 1000", "ready": {"file": "/no/such", "within": "1000s"}}]
-    kernel.run(f"graph = nx.Graph([(1, 2)]); graph.nodes[1]['run'] = {never!r}")
+def test_an_interrupt_ends_what_is_being_built(kernel: Kernel, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    never = [{"command": f"touch {begun}; sleep 1000", "ready": {"file": "/no/such", "timeout": 1000}}]
+    assert not faults(kernel.run(f"graph = nx.Graph([(1, 2)]); graph.nodes[1]['run'] = {never!r}"))
     name = fresh_name()
-    cell = f"print('begun', flush=True); emu.Network(graph, {name!r}).start()"
-    (fault,) = faults(kernel.run(cell, interrupt_at="begun"))
+    cell = f"emu.Network(graph, {name!r}).start()"
+    (fault,) = faults(kernel.run(cell, interrupt_when=begun.exists))
     assert "KeyboardInterrupt" in fault
     assert "NotRunning" in "".join(faults(kernel.run(f"emu.Network.attach({name!r})")))
 
