@@ -78,7 +78,7 @@ def _features(plan: Plan) -> frozenset[str] | None:
     from emu.kernel_parts import read_kernel
     from emu.netlink.features import find_features, names_in, unsupported
     from emu.netlink.queueing import needs_of
-    from emu.prompt.reader import print_error
+    from emu.prompt.session import print_error
     from emu.sandboxes.sandbox import create_sandbox
 
     if not (needs := needs_of(plan)):
