@@ -68,6 +68,13 @@ class HostRoutes:
         return routes
 
 
+def _shaped(graph: nx.Graph, attributes: dict[str, str]) -> nx.Graph:
+    """Give each link attributes, and return the graph."""
+    for *_, edge in graph.edges(data=True):
+        edge.update(attributes)
+    return graph
+
+
 def main(words: list[str]) -> None:
     """Build, say so, wait for the end of the input, end."""
     from emu.hooks.plugin_manager import PluginManager
@@ -76,12 +83,11 @@ def main(words: list[str]) -> None:
     plugins.load_package("emu.plugins")
     if "--routes" in words:
         plugins.manager.register(HostRoutes())
-    with emu.Network(line(2), plugins=plugins):
-        pass  # what is loaded when it is first needed, is loaded now
-    graph = line(int(words[-1]))
     given = [word.removeprefix("--link=").partition("=") for word in words if word.startswith("--link=")]
-    for *_, attributes in graph.edges(data=True):
-        attributes.update({name: value for name, _, value in given})
+    attributes = {name: value for name, _, value in given}
+    with emu.Network(_shaped(line(2), attributes), plugins=plugins):
+        pass  # what is loaded when it is first needed, is loaded now
+    graph = _shaped(line(int(words[-1])), attributes)
     begin = time.perf_counter()
     network = emu.Network(graph, plugins=plugins)
     planned = time.perf_counter()
