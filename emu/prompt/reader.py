@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..processes.terminal import has_terminal
@@ -144,31 +143,10 @@ def _typed_lines(session: Session) -> Iterator[str]:
 
 def _prompt_session(session: Session) -> PromptSession[str]:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
     from .completion import LineCompleter
+    from .history import open_history
 
-    history: History
-    try:
-        path = history_path()
-        if path is None:
-            raise FileNotFoundError  # nobody wants one
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        history = FileHistory(str(path))
-    except OSError:  # also where there is no home, or one that cannot be written
-        history = InMemoryHistory()
-    return PromptSession(history=history, completer=LineCompleter(session), complete_while_typing=False)
-
-
-def history_path() -> Path | None:
-    """Return where the prompt's history is kept (XDG Base Directory Specification); None: nowhere.
-
-    The environment variable EMU_HISTORY names another file, or none where it is empty.
-    """
-    chosen = os.environ.get("EMU_HISTORY")
-    if chosen is not None:
-        return Path(chosen).expanduser() if chosen else None
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if os.path.isabs(state) else Path(os.path.expanduser("~"), ".local", "state")
-    return base / "emu" / "history"
+    return PromptSession(
+        history=open_history(), completer=LineCompleter(session), complete_while_typing=False
+    )
