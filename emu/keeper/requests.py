@@ -243,6 +243,11 @@ class Requests:
         if node is None:
             return None
         if node not in self.views:
+            limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            if len(self.nodes) + 2 * (len(self.views) + 1) + RESERVE // 2 > limit:
+                # The rest is for connections: without them nobody could even end the network.
+                about = f"a node's first program takes 2 for good, and ulimit -Hn is {limit}"
+                raise OSError(errno.EMFILE, about)
             private = self.furnished.get(node, {}).get("private", ())
             self.views[node] = open_view(self.namespace_of(node), node, private)
         return self.views[node]

@@ -74,6 +74,18 @@ def test_open_files(name: str) -> None:
     assert shell('ulimit -n 150; exec "$@"', *EMU, *run_words(name, 40)).returncode == 0
 
 
+def test_open_files_of_programs(name: str) -> None:
+    """Nodes keep what their first program was given; what connections take is left, so the network ends."""
+    lines = ["for node in HOST*: {node} true", "HOST1 echo it works"]
+    words = ["run", "star", "--set", "hosts=60", "--name", name, "-4", "-k"]
+    words += [word for line in lines for word in ("-c", line)]
+    done = shell('ulimit -n 130; exec "$@"', *EMU, *words)
+    reason = "Too many open files (a node's first program takes 2 for good, and ulimit -Hn is 130)"
+    assert re.search(rf"^emu: .*run '.*' in HOST\d+: {re.escape(reason)}$", done.stderr, re.MULTILINE)
+    assert done.stdout == "it works\n"
+    Traces(name).assert_gone()
+
+
 def in_user_namespace(limit: int, script: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a shell script in a user namespace of its own in which so many network namespaces may be made."""
     inside = f"echo {limit} > /proc/sys/user/max_net_namespaces; {script}"
