@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make run     set up a virtual environment, install emu, run the two_segment network"
 	@echo "make test    the same for the tests, and run them"
-	@echo "make test-links  measure links with netem, in a kernel of their own; nothing else should be running"
+	@echo "make test-links  measure links, with netem in a kernel of their own; nothing else should be running"
 	@echo "make test-maps  plan all public maps, and run those of real networks; takes some minutes"
 	@echo "make bench   the benchmarks; nothing else should be running"
 	@echo "make docs    the documentation, in site/"
@@ -26,7 +26,7 @@ test-maps: $(BIN)/.test
 	$(BIN)/python -m tests.maps
 
 test-links: $(BIN)/.test
-	EMU_MEASURE=1 $(BIN)/python -m pytest tests/uml
+	EMU_MEASURE=1 $(BIN)/python -m pytest tests/uml tests/network/test_rates.py
 
 bench: $(BIN)/.test
 	$(BIN)/emu bench
