@@ -37,6 +37,13 @@ def has_terminal() -> bool:
     return False
 
 
+def _in_front() -> bool:
+    """Tell whether the terminal is this process's to read and to set, not another's of the same shell."""
+    with contextlib.suppress(OSError):  # it is nobody's
+        return os.tcgetpgrp(0) == os.getpgrp()
+    return True
+
+
 def await_status(process: Process) -> int:
     """Wait for a program's end and return a shell's status; if it was for lack of memory, say so."""
     status = shell_status(process.wait())
@@ -175,16 +182,27 @@ class TerminalJob:
 def run_attached(start: Callable[[int | None], Process]) -> int:
     """Run a program with whatever this process has, a terminal or not; return a shell's status.
 
-    Signals that end this process are passed on to the program, and a stop stops both.
+    Signals that end this process are passed on to the program, and a stop stops both. Who is started behind a
+    shell, with `&`, has the terminal for its output only.
     """
-    if not has_terminal():
+    terminal = has_terminal()
+    if terminal and not _in_front():
+        terminal = False
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+    if not terminal:
         with start(None) as process, forwarded_signals(process):
             return await_status(process)
     job = TerminalJob(start)
-    with forwarded_signals(job.process):
+    received: list[int] = []
+    with forwarded_signals(job.process, also=received.append):
         state = job.foreground()
         while state == "stopped":
+            received.clear()
             os.kill(os.getpid(), signal.SIGSTOP)
+            if not _in_front() and {signal.SIGTERM, signal.SIGHUP} & {*received}:
+                job.go_on()  # to its end; the terminal is somebody else's
+                break
             state = job.foreground(resumed=True)
     return await_status(job.process)
 

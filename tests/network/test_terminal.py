@@ -351,6 +351,24 @@ def test_exec_stops_and_goes_on_as_a_job_of_the_shell(outside: tuple[Screen, str
     screen.wait("^status 130")
 
 
+def test_exec_behind_a_shell_leaves_the_terminal_to_it(outside: tuple[Screen, str]) -> None:
+    screen, name = outside
+    screen.line(f"{EMU} exec {name} HOST1 sh -c 'cat; echo started; sleep 1000' &")
+    screen.wait("^started|outside> started")
+    screen.line("clear; jobs; kill %1; wait %1; echo status $?")
+    screen.wait(r"^\[1\]\+ +Running[\s\S]*^status 143")
+
+
+def test_a_stopped_exec_can_be_ended(outside: tuple[Screen, str]) -> None:
+    screen, name = outside
+    screen.line(f"{EMU} exec {name} HOST1 sh -c 'echo started; exec sleep 1000'")
+    screen.wait("^started")
+    screen.type("C-z")
+    screen.wait(r"^\[1\]\+ +Stopped")
+    screen.line("kill %1; wait %1; echo status $?")
+    screen.wait("^status 143")
+
+
 def test_two_prompts_on_one_network(outside: tuple[Screen, str]) -> None:
     screen, name = outside
     screen.line(f"{EMU} attach {name}")
