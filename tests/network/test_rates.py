@@ -15,8 +15,10 @@ from ..uml.measured import MEASURED
 pytestmark = MEASURED
 
 
-@pytest.fixture(params=[("1mbit", "fifo"), ("10mbit", "fifo"), ("100mbit", "fifo"), ("1gbit", "fifo"),
-                        ("10mbit", "bfifo"), ("100mbit", "bfifo"), ("1gbit", "bfifo")], ids="-".join)  # fmt: skip
+RATES = [(rate, queue) for rate in ("1mbit", "10mbit", "100mbit", "1gbit") for queue in ("fifo", "bfifo")]
+
+
+@pytest.fixture(params=RATES, ids="-".join)
 def net(request: pytest.FixtureRequest) -> Iterator[emu.Network]:
     rate, queue = request.param
     graph: nx.Graph = nx.path_graph(["HOST1", "ROUTER", "HOST2"])
