@@ -9,9 +9,11 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from click.testing import CliRunner
 
 import emu
 from emu.planning.plan import Plan
+from emu.plugins.plan import plan
 from emu.script import script_for
 from emu.testing import NetworkFactory
 from emu.topologies.two_segment import two_segment
@@ -119,3 +121,15 @@ def test_the_script_works_without_a_shell_for_each_line(sandbox: emu.Network) ->
     for line in undo:
         shell(sandbox, "sh", "-c", line)
     assert sorted(shell(sandbox, "ip", "netns", "list").split()) == ["other", "spare"]
+
+
+@pytest.mark.parametrize(("there", "note"), [({"tbf"}, True), ({"tbf", "netem"}, False)])
+def test_a_script_for_another_kernel_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: set[str], note: bool
+) -> None:
+    monkeypatch.setattr("emu.netlink.features.find_features", lambda *_: frozenset(there))
+    path = tmp_path / "lab.yaml"
+    path.write_text("links: [{ends: [A, B], delay: 5ms}]")
+    done = CliRunner().invoke(plan, [str(path), "--as", "ip"], standalone_mode=False)
+    assert "netem limit 1000000 delay 5ms" in done.stdout
+    assert ("the script is for another kernel: delay on A-veth0" in done.stderr) is note
