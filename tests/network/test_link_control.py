@@ -215,7 +215,9 @@ def test_a_schedule_takes_effect_in_time_and_others_see_it(net: emu.Network, lin
     assert net.ping_all(timeout=10).ok
 
 
-def test_a_link_that_vanishes_ends_the_schedule_and_not_the_network(net: emu.Network) -> None:
+def test_a_link_that_vanishes_ends_the_schedule_and_not_the_network(
+    net: emu.Network, capsys: pytest.CaptureFixture[str]
+) -> None:
     net.add_node("HOST3")
     net.add_link("HOST3", "ROUTER")
     playing = net.schedule([{"at": n / 10, "link": ["HOST3", "ROUTER"], "do": "up"} for n in range(50)])
@@ -223,6 +225,10 @@ def test_a_link_that_vanishes_ends_the_schedule_and_not_the_network(net: emu.Net
     with pytest.raises(emu.EmuError, match="schedule event"):
         playing.wait(WITHIN)
     assert playing.state == "failed"
+    assert Session(net, net.plugins).run_line("schedule") == 0
+    *_, row, reason = capsys.readouterr().out.splitlines()
+    assert row.split()[1:3] == ["failed", "-"]
+    assert "HOST3" in reason
     assert net.ping_all(timeout=10).ok
 
 
