@@ -70,6 +70,7 @@ def graph_of_session(session: Session, path: Path) -> None:
     from emu.export import export_plan
 
     export_plan(session.network.plan, path, session.plugins)
+    click.echo(f"written: {path}")
 
 
 @emu.hookimpl

@@ -65,7 +65,7 @@ def _show_table(results: PingResults, family: int) -> None:
     count = len(results.nodes)
     if count > _TABLE_NODES or results.sent < count * (count - 1):
         return
-    titles, rows = ["", *results.nodes], results.matrix(family)
+    titles, rows = ["ms", *results.nodes], results.matrix(family)
     width = sum(max(map(cell_len, column)) + 2 for column in zip(titles, *rows, strict=True))
     if not sys.stdout.isatty() or width <= shutil.get_terminal_size().columns:
         print_table(titles, rows)

@@ -40,7 +40,7 @@ class Node:
         return hash((self._network, self.name))
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.name} {' '.join(map(str, self.plan.addresses))}>"
+        return f"<{' '.join(map(str, (self.kind, self.name, *self.plan.addresses)))}>"
 
     @property
     def plan(self) -> NodePlan:

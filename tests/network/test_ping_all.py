@@ -210,7 +210,7 @@ def test_prompt_shows_a_table_and_the_status(net: emu.Network, capsys: pytest.Ca
     assert session.run_line("pingall -W 0.3") == 1
     broken = capsys.readouterr().out
     titles, *rows, summary = whole.splitlines()
-    assert titles.split() == ["HOST1", "ROUTER", "HOST2"]
+    assert titles.split() == ["ms", "HOST1", "ROUTER", "HOST2"]
     assert [row.split()[0] for row in rows] == ["HOST1", "ROUTER", "HOST2"]
     assert summary.startswith("pingall: 6/6 pairs reachable, 0% loss, rtt min/avg/max = ")
     assert broken.splitlines()[3].split() == ["HOST2", "X", "X", "-"]
