@@ -104,4 +104,6 @@ def _fetcher(shaping: Shaping, rate: int, limit: int, there: Collection[str] | N
     """Return what takes packets out of a queue at a rate."""
     if "hfsc" in keepers(shaping) and (there is None or "hfsc" in there):
         return Hfsc(rate)
-    return Tbf(rate, max(shaping.frame, int(rate * _SLACK / 8)), limit)
+    # A change of the rate fills the bucket anew.
+    slack = 0.0 if shaping.varies else _SLACK
+    return Tbf(rate, max(shaping.frame, int(rate * slack / 8)), limit)

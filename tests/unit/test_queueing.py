@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 import emu
 from emu.netlink.arrangement import layers_of
+from emu.netlink.disciplines import Tbf
 from emu.netlink.lowering import operations_for
 from emu.netlink.messages import HEADER
 from emu.netlink.operations import Request, SetUp
@@ -218,3 +220,13 @@ def test_what_is_asked_of_the_kernel() -> None:
 
 def test_nothing_needs_nothing() -> None:
     assert layers_of(None) == layers_of(Shaping()) == ()
+
+
+def test_a_bucket_that_each_step_of_a_trace_fills_is_small() -> None:
+    steady = shaping(rate="100mbit")
+    sizes = [
+        layer.discipline.burst
+        for one in (steady, dataclasses.replace(steady, varies=True))
+        for layer in layers_of(one, {"tbf"}) if isinstance(layer.discipline, Tbf) and layer.parent
+    ]  # fmt: skip
+    assert sizes == [50_000, 1514]
