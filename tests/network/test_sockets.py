@@ -240,7 +240,6 @@ def test_a_copy_of_a_killed_owner_keeps_nothing(fork: str, name: str) -> None:
         traces.assert_gone()
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
 def test_a_copy_that_leaves_the_block_does_not_end_its_parents_network(network: emu.Network) -> None:
     pid = os.fork()
     if pid == 0:
@@ -253,7 +252,6 @@ def test_a_copy_that_leaves_the_block_does_not_end_its_parents_network(network: 
     assert [str(one) for one in network["HOST2"].addresses] == ["198.51.100.1/24"]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
 def test_a_copy_uses_the_network_beside_its_parent(network: emu.Network) -> None:
     """Each asks over a connection of its own: the answers do not get mixed up."""
     context = multiprocessing.get_context("fork")
