@@ -56,7 +56,7 @@ class Screen:
         """Return what is on the screen."""
         return self.tmux("capture-pane", "-p").rstrip()
 
-    def wait(self, pattern: str, within: float = 15.0) -> str:
+    def wait(self, pattern: str, within: float = 60.0) -> str:
         """Wait until the screen matches a pattern, and return the screen."""
         deadline = time.monotonic() + within
         while not re.search(pattern, text := self.text(), re.MULTILINE):
