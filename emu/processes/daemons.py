@@ -121,7 +121,7 @@ class _Queue:
     def _judge(self, job: Job, daemon: Daemon) -> None:
         attempt = f"start {str(daemon)!r} in {self.node}"
         facts = job.facts()
-        if facts.over and self.check is not None and self.check():  # it got ready since, and ended well
+        if facts.over and self.check is not None and self.check():  # it got ready meanwhile
             return
         if facts.over:
             reason = f"it ended ({ending(facts.status or 0)}) before it was ready: {daemon.ready}"
