@@ -6,7 +6,6 @@ step that it took, is its log.
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import itertools
 import json
@@ -26,7 +25,7 @@ from .processes.jobs import start_job
 from .sandboxes.connection import Sandbox
 from .sandboxes.folders import Base, Folder
 from .schedules import Event, Step
-from .schedules.checking import links_of
+from .schedules.checking import varying, links_of
 from .schedules.steps import in_time, steps_of
 from .sharing import SharedPlan
 
@@ -143,11 +142,7 @@ def _wanted(step: Step, plan: Plan) -> Shapings:
             found |= {end: None for end in ends if step.event.source in (None, end[0])}
         else:
             found |= after_setting(plan, number, step.values, step.event.source)
-    if step.event.action in ("trace", "ramp"):
-        found = {
-            end: one and dataclasses.replace(one, varies=one.rate is not None) for end, one in found.items()
-        }
-    return found
+    return varying(step.event, found)
 
 
 def _tell(record: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, suggestion
@@ -27,7 +28,7 @@ def check_schedule(events: Sequence[Event], plan: Plan) -> tuple[list[str], list
             _check_source(event, links, plan)
             for values in _settings(event):
                 for number in links:
-                    wanted = after_setting(plan, number, values, event.source)
+                    wanted = varying(event, after_setting(plan, number, values, event.source))
                     plan = plan.with_shapings(wanted)
                     shapings += [(end, one) for end, one in wanted.items() if one is not None]
             if event.action == "clear":
@@ -51,6 +52,15 @@ def links_of(event: Event, plan: Plan) -> list[int]:
     if event.node not in names:
         raise UsageError(f"no node {event.node!r}{suggestion(str(event.node), names)}")
     return [number for number, link in enumerate(plan.links) if event.node in dict(link.ends)]
+
+
+def varying(event: Event, shapings: Mapping[End, Shaping | None]) -> dict[End, Shaping | None]:
+    """Return what interfaces are to do after a step of an event, with rates that can change again and again."""
+    if event.action not in ("trace", "ramp"):
+        return dict(shapings)
+    return {
+        end: one and dataclasses.replace(one, varies=one.rate is not None) for end, one in shapings.items()
+    }  # fmt: skip
 
 
 def _check_source(event: Event, links: Sequence[int], plan: Plan) -> None:

@@ -12,8 +12,9 @@ import pytest
 import emu
 from emu.reading.schedule_files import events_in
 from emu.reading.sources import graph_from
-from emu.schedules import parse_schedule
+from emu.schedules import check_schedule, parse_schedule
 from emu.schedules.steps import in_time, steps_of
+from emu.shaping import needs
 from emu.topologies.two_segment import two_segment
 from emu.traces import known_traces, read_trace, trace_path
 from emu.traces.make import make
@@ -41,6 +42,12 @@ def test_steps_of_all_events_come_in_order_of_time() -> None:
         (1, "down"), (1.1, "up"), (1.5, "set delay=0s"), (2, "down"), (2, "set delay=5ms"), (2.1, "up"),
         (2.5, "set delay=10ms"),
     ]  # fmt: skip
+
+
+def test_what_keeps_the_rate_of_a_trace_is_asked_for_before_anything_is_built() -> None:
+    plan = planned(trace={"ROUTER": "lte-walk"})
+    _, shapings = check_schedule(plan.schedule, plan)
+    assert {need[:2] for _, one in shapings for need in needs(one)} == {("hfsc", "rate")}
 
 
 def test_a_start_puts_all_off() -> None:
