@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 import emu
 from emu.arguments import takes_family, takes_timeout
+from emu.plugins.pingall import takes_json
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="TARGET")
 @takes_family
 @takes_timeout
+@takes_json
 @click.pass_obj
-def path(session: Session, source: str, target: str, family: int | None, timeout: float) -> int:
+def path(
+    session: Session, source: str, target: str, family: int | None, timeout: float, as_json: bool
+) -> int:  # fmt: skip
     """Show the nodes that a ping from NODE to TARGET, a node or an address, passes, and the way back.
 
     The packet is watched on its way, so that switches and routers that do not answer show as well. Of one
@@ -30,6 +35,9 @@ def path(session: Session, source: str, target: str, family: int | None, timeout
     emu> path HOST1 HOST2
     """
     found = session.network.path(source, target, family=family, timeout=timeout)
+    if as_json:
+        click.echo(json.dumps({"path": list(found), "back": found.back, "reason": found.reason}))
+        return 1 if found.reason else 0
     click.echo(" → ".join(found))
     if found.reason:
         click.echo(found.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 _TABLE_NODES, _PAIRS_NAMED = 20, 20
 
 
+#: An option for results as JSON: the function gets `as_json`.
+takes_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; times are in s.")
+
+
 @click.command()
 @takes_family
 @takes_timeout
@@ -27,8 +32,11 @@ _TABLE_NODES, _PAIRS_NAMED = 20, 20
     "--sample", type=click.IntRange(min=1), metavar="N",
     help="Try N pairs only, picked at random, the same ones each time.",
 )  # fmt: skip
+@takes_json
 @click.pass_obj
-def pingall(session: Session, family: int | None, timeout: float, sample: int | None) -> int:
+def pingall(
+    session: Session, family: int | None, timeout: float, sample: int | None, as_json: bool
+) -> int:  # fmt: skip
     """Ping every node from every other one, all at once.
 
     Shows a table, a row for each source and a column for each target: the round-trip time in ms, or X
@@ -39,11 +47,15 @@ def pingall(session: Session, family: int | None, timeout: float, sample: int | 
     emu> pingall
     emu> pingall -4 --sample 100
     """
-    return show_results(session.network.ping_all(family=family, timeout=timeout, sample=sample))
+    return show_results(session.network.ping_all(family=family, timeout=timeout, sample=sample), as_json)
 
 
-def show_results(results: PingResults) -> int:
-    """Print tables, who is not reached and the summary; return the exit status."""
+def show_results(results: PingResults, as_json: bool) -> int:
+    """Print tables, who is not reached and the summary, or all of it as JSON; return the exit status."""
+    if as_json:
+        pings = [one._asdict() for one in results.pings]
+        click.echo(json.dumps({"sent": results.sent, "received": results.received, "pings": pings}))
+        return 0 if results.ok else 1
     for version in results.families:
         part = results.over(version)
         if part.sent < results.sent:

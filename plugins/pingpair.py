@@ -9,6 +9,7 @@ import click
 
 import emu
 from emu.arguments import takes_family, takes_timeout
+from emu.plugins.pingall import show_results, takes_json
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NODE NODE]")
 @takes_family
 @takes_timeout
+@takes_json
 @click.pass_obj
-def pingpair(session: Session, names: tuple[str, ...], family: int | None, timeout: float) -> int:
+def pingpair(
+    session: Session, names: tuple[str, ...], family: int | None, timeout: float, as_json: bool
+) -> int:  # fmt: skip
     """Ping two nodes from each other, the first two hosts where none are named.
 
     The exit status is 0 when both answered, else 1.
@@ -29,11 +33,10 @@ def pingpair(session: Session, names: tuple[str, ...], family: int | None, timeo
     emu> pingpair HOST1 ROUTER
     """
     from emu.errors import UsageError
-    from emu.plugins.pingall import show_results
 
     if len(names) not in (0, 2):
         raise UsageError("pingpair: name two nodes, or none for the first two hosts")
-    return show_results(session.network.ping_pair(*names, family=family, timeout=timeout))
+    return show_results(session.network.ping_pair(*names, family=family, timeout=timeout), as_json)
 
 
 @emu.hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -215,6 +216,20 @@ def test_prompt_shows_a_table_and_the_status(net: emu.Network, capsys: pytest.Ca
     assert summary.startswith("pingall: 6/6 pairs reachable, 0% loss, rtt min/avg/max = ")
     assert broken.splitlines()[3].split() == ["HOST2", "X", "X", "-"]
     assert "ROUTER → HOST2: Network is unreachable" in broken
+
+
+def test_prompt_gives_results_as_json(net: emu.Network, capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session(net, net.plugins)
+
+    def found(line: str, status: int) -> Any:
+        assert session.run_line(line) == status
+        return json.loads(capsys.readouterr().out)
+
+    assert found("path HOST1 HOST2 --json", 0)["path"] == ["HOST1", "ROUTER", "HOST2"]
+    cut(net)
+    pings = found("pingall --json -W 0.3", 1)["pings"]
+    assert {one["target"] for one in pings if one["rtt"] is None and one["source"] == "ROUTER"} == {"HOST2"}
+    assert found("pingpair --json HOST1 ROUTER", 0)["received"] == 2
 
 
 @pytest.mark.emu(star(21), families=(4, 6))
