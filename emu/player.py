@@ -25,7 +25,7 @@ from .processes.jobs import start_job
 from .sandboxes.connection import Sandbox
 from .sandboxes.folders import Base, Folder
 from .schedules import Event, Step
-from .schedules.checking import varying, links_of
+from .schedules.checking import links_of, varying
 from .schedules.steps import in_time, steps_of
 from .sharing import SharedPlan
 

@@ -55,7 +55,7 @@ def links_of(event: Event, plan: Plan) -> list[int]:
 
 
 def varying(event: Event, shapings: Mapping[End, Shaping | None]) -> dict[End, Shaping | None]:
-    """Return what interfaces are to do after a step of an event, with rates that can change again and again."""
+    """Return what interfaces are to do after a step of an event, with rates that may change often."""
     if event.action not in ("trace", "ramp"):
         return dict(shapings)
     return {
