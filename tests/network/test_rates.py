@@ -1,7 +1,9 @@
-"""Rates on this machine's own kernel, whatever it keeps them with, measured."""
+"""Rates and schedules on this machine's own kernel, whatever it keeps them with, measured."""
 
 from __future__ import annotations
 
+import contextlib
+import statistics
 from collections.abc import Iterator
 
 import networkx as nx
@@ -10,6 +12,7 @@ import pytest
 import emu
 
 from ..uml.bulk import TCP_SHARE, UDP_SHARE, tcp_goodput, udp_goodput
+from ..uml.flows import Path
 from ..uml.measured import MEASURED
 
 pytestmark = MEASURED
@@ -37,3 +40,29 @@ def test_tcp_and_udp_get_what_the_rate_leaves_to_them(net: emu.Network) -> None:
     assert tcp == pytest.approx(shaping.rate * TCP_SHARE, rel=0.01)
     udp = udp_goodput(net, rate=1.2 * shaping.rate, seconds=10)
     assert udp == pytest.approx(shaping.rate * UDP_SHARE, rel=0.01)
+
+
+def test_a_schedule_acts_on_time() -> None:
+    """The log has when each step took effect, and packets tell the same."""
+    graph: nx.Graph = nx.path_graph(["HOST1", "ROUTER", "HOST2"])
+    graph.graph["families"] = (4,)
+    with emu.Network(graph) as net, contextlib.closing(Path(net)) as path:
+        _check_schedule(net, path)
+
+
+def _check_schedule(net: emu.Network, path: Path) -> None:
+    net.link("HOST1", "ROUTER").set(loss="0%")
+    path.offer(1)
+    events = [
+        {"at": 0.5 + step / 10, "link": ["HOST1", "ROUTER"], "set": {"loss": "0%" if step % 2 else "100%"}}
+        for step in range(20)
+    ]
+    playing = net.schedule(events)
+    arrived = set(path.offer(1300, size=16, rate=2.32e5))  # one in 2 ms
+    seen = [number in arrived for number in range(1300)]
+    turns = [path.departures[at] for at in range(1, 1300) if seen[at] != seen[at - 1]]
+    log = playing.log
+    assert len(turns) == len(log) == len(events)
+    assert statistics.median(one.late for one in log) < 0.002
+    apart = [turn - one.real for turn, one in zip(turns, log, strict=True)]
+    assert statistics.median(abs(one - statistics.median(apart)) for one in apart) < 0.002

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import select
 import socket
@@ -42,6 +43,11 @@ class Path:
         #: When each of the packets offered last arrived, by their numbers.
         self.arrivals: dict[int, float] = {}
         self.departures: list[float] = []
+
+    def close(self) -> None:
+        """Close both sockets."""
+        self.sender.close()
+        self.receiver.close()
 
     def shape(self, **attributes: Any) -> None:
         """Change what the link does, in place."""
@@ -111,7 +117,6 @@ def a_path() -> Iterator[Path]:
     graph.add_node("HOST2", kind="host")
     graph.add_edge("HOST1", "ROUTER")
     graph.add_edge("ROUTER", "HOST2")
-    with emu.Network(graph) as running:
-        found = Path(running)
+    with emu.Network(graph) as running, contextlib.closing(Path(running)) as found:
         found.offer(1)  # neighbours are known from here on
         yield found
