@@ -30,7 +30,6 @@ class Client:
         self._sending = False
         #: The program that it stands for, or 0.
         self.pid = 0
-        self.background = False
         #: Its node, and how many processes of that had been killed for lack of memory when it began.
         self.node: str | None = None
         self.kills = 0

@@ -207,16 +207,14 @@ class Requests:
         with sock:
             client.tell({"socket": True}, fds=(sock.fileno(),))
 
-    def do_start(
-        self, client: Client, frame: Frame, node: str | None, background: bool, **what: Any
-    ) -> None:  # fmt: skip
+    def do_start(self, client: Client, frame: Frame, node: str | None, **what: Any) -> None:
         """Start a program in a node, or in the sandbox itself when `node` is None."""
         program = self.program_of(node, frame.fds, **what)
         if len(program.fds) != (1 if program.terminal else 3):
             raise OSError(errno.EBADF, "a program has one terminal or three descriptors")
         client.node, client.kills = node, self.groups.kills(node)
         pid = start(program, self.view_of(node), self.groups.joining(node))
-        client.pid, client.background = pid, background
+        client.pid = pid
         self.running[pid] = client
         client.tell({"pid": pid})
 

@@ -149,7 +149,7 @@ class Keeper(Keeping):
         if self.full:
             self.selector.register(self.listener, selectors.EVENT_READ, lambda _: self.accept())
             self.full = False
-        if self.running.get(client.pid) is client and not client.background:
+        if self.running.get(client.pid) is client:
             for number in (signal.SIGHUP, signal.SIGCONT):
                 self.signal_group(client.pid, number)
         if client is self.first and not self.detached:

@@ -51,13 +51,11 @@ class Process:
         errors: str | None = None,
         env: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
-        background: bool = False,
         terminal: int | None = None,
     ) -> None:
         """Start `args` in `node` (None: in the sandbox, outside of any node).
 
-        The options are those of `subprocess.Popen`. `background` lets the program live on when this
-        process lets go of it, until the network ends; `terminal` is the program's end of a
+        The options are those of `subprocess.Popen`; `terminal` is the program's end of a
         pseudo-terminal, which it then has as its controlling terminal.
         """
         if isinstance(args, str | bytes) or not args:
@@ -85,7 +83,7 @@ class Process:
             self._sock = sandbox.connect()
             where = f" in {node}" if node else ""
             try:
-                self.pid = self._start(fds, node, background, terminal is not None, env, cwd)
+                self.pid = self._start(fds, node, terminal is not None, env, cwd)
             except OSError as error:
                 self.close()
                 raise start_refusal(error, os.fsdecode(args[0]), where) from error
@@ -94,15 +92,11 @@ class Process:
                 raise
 
     def _start(
-        self, fds: tuple[int, ...], node: str | None, background: bool, terminal: bool,
+        self, fds: tuple[int, ...], node: str | None, terminal: bool,
         env: Mapping[str, str] | None, cwd: str | os.PathLike[str] | None,
     ) -> int:  # fmt: skip
         what = program_form(self.args, env, cwd)
-        send_frame(
-            self._sock,
-            {"do": "start", "node": node, "background": background, "terminal": terminal, **what},
-            fds=fds,
-        )
+        send_frame(self._sock, {"do": "start", "node": node, "terminal": terminal, **what}, fds=fds)
         frame = receive_frame(self._sock, self._receiver)
         if frame is None:
             raise NotRunning("the network has ended")
@@ -216,7 +210,7 @@ class Process:
         return results.get("stdout"), results.get("stderr")
 
     def close(self) -> None:
-        """Let go of the program; one that still runs, and not in the background, is hung up."""
+        """Let go of the program; one that still runs is hung up."""
         self._sock.close()
         for stream in (self.stdin, self.stdout, self.stderr):
             if stream is not None:

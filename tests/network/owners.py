@@ -136,7 +136,7 @@ def start_stubborn(name: str) -> None:
     with emu.Network.attach(name) as network:
         host = network["HOST1"]
         for command in STUBBORN:
-            host.popen(["sh", "-c", command], background=True, stdout=subprocess.DEVNULL).close()
+            host.start_job(["sh", "-c", command])
     keeper = await_keeper(name)
     inside = os.readlink(f"/proc/{keeper}/ns/pid")
 

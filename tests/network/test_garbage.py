@@ -37,7 +37,7 @@ KINDS = (
 )  # fmt: skip
 KEYS = (
     "node", "names", "writes", "keys", "batches", "family", "kind", "protocol", "number", "group", "path",
-    "argv", "env", "cwd", "umask", "nofile", "terminal", "background", "version", "fds",
+    "argv", "env", "cwd", "umask", "nofile", "terminal", "version", "fds",
     "chosen", "about", "again", "news", "logs", "nodes", "signal_number", "end",
 )  # fmt: skip
 TEXTS = (b"null", b"[]", b"1e999", b"{}", b"[" * 9999, b"\xff", b'{"fds":-1}', b'{"fds":true}', b'{"fds":9}')
