@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from .errors import EmuError, KernelError, LimitError
-from .graph.attributes import ANYTHING
+from .graph.attributes import ANYTHING, Kind
 from .graph.names import host_names
 from .netlink.delivery import send
 from .netlink.dumps import read_interfaces
@@ -131,12 +131,16 @@ def send_settings(sandbox: Sandbox, nodes: Sequence[str], settings: Sequence[tup
 
 
 def _await_links(sandbox: Sandbox, plan: Plan) -> None:
-    """Wait until every link is in service: its end in the earlier node lags behind, for IPv6 maybe both."""
+    """Wait until every link is in service.
+
+    Its end in the earlier node lags behind. Both may where IPv6 waits for it, and at a switch, whose port
+    forwards nothing before.
+    """
     order = {node.name: number for number, node in enumerate(plan.nodes)}
     indices = {
         node.name: [
             one.index for one in node.interfaces
-            if 6 in plan.families or order[one.peer[0]] > order[node.name]
+            if 6 in plan.families or node.kind is Kind.SWITCH or order[one.peer[0]] > order[node.name]
         ]
         for node in plan.nodes
     }  # fmt: skip
