@@ -173,11 +173,6 @@ class Process:
         """End the program (SIGKILL)."""
         self.send_signal(signal.SIGKILL)
 
-    def kill_group(self) -> None:
-        """End the program and what it started (SIGTERM and, for one that is stopped, SIGCONT)."""
-        self.send_signal(signal.SIGTERM, group=True)
-        self.send_signal(signal.SIGCONT, group=True)
-
     def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:  # noqa: A002
         """Send `input`, read the streams to their end, wait; return what was read from each.
 
