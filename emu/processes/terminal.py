@@ -65,14 +65,12 @@ class TerminalJob:
 
     Attributes:
         process: the program.
-        state: "running", "stopped" or "exited", as far as that has been noticed: in front, or behind it by
-            `background`.
     """
 
     def __init__(self, start: Callable[[int], Process]) -> None:
         """Start a program by `start`, which is given the program's end of the terminal."""
         self.master, theirs = os.openpty()
-        self.state = "running"
+        self._stopped = False
         self._behind: threading.Thread | None = None
         self._lock = threading.Lock()
         self._leave = -1
@@ -88,6 +86,13 @@ class TerminalJob:
         finally:
             os.close(theirs)
 
+    @property
+    def state(self) -> str:
+        """Running, stopped or exited, as far as that was noticed: in front, or behind it by `background`."""
+        if self.process.returncode is not None:
+            return "exited"
+        return "stopped" if self._stopped else "running"
+
     def foreground(self, *, resumed: bool = False) -> str:
         """Relay until the program stops or ends, and return the state; to be `resumed`, it goes on first."""
         self._leave_background()
@@ -98,10 +103,21 @@ class TerminalJob:
             if resumed:  # only now that the terminal is ours
                 self.process.send_signal(FRONT)
                 self.go_on()
-            self._relay(0, lambda: self.process.send_signal(signal.SIGHUP), lambda data: _write_all(1, data))
+            self._relay(0, lambda: self.process.send_signal(signal.SIGHUP), _print)
         if self.state == "exited":
             self.close()
         return self.state
+
+    def see_out(self) -> int:
+        """Let a stopped program go on to its end without the keys of the terminal; return a shell's status.
+
+        One that wants the keys is hung up.
+        """
+        self.go_on()
+        self._relay(None, lambda: False, _print)
+        ended = self.state == "exited"
+        self.close()
+        return await_status(self.process) if ended else 128 + signal.SIGHUP
 
     def background(self, show: Callable[[bytes], object], changed: Callable[[], object]) -> None:
         """Relay what it prints in a thread of its own, until it is in front again, or ends.
@@ -126,7 +142,7 @@ class TerminalJob:
 
     def go_on(self) -> None:
         """Let a stopped program go on: without the keys of the terminal, unless it is in front."""
-        self.state = "running"
+        self._stopped = False
         self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
@@ -145,17 +161,19 @@ class TerminalJob:
             if behind is not threading.current_thread():
                 behind.join()
 
-    def _relay(self, keys: int, ended: Callable[[], object], show: Callable[[bytes], object]) -> bool:
+    def _relay(self, keys: int | None, ended: Callable[[], object], show: Callable[[bytes], object]) -> bool:
         """Relay until the program stops or ends, or `ended` is true when there can be no more keys.
 
         Returns whether it stopped or ended.
         """
-        sources = [keys, self.master, self.process.fileno()]
+        sources = [self.master, self.process.fileno()]
+        if keys is not None:
+            sources.append(keys)
         while True:
             ready = select.select(sources, [], [])[0]
             if self.master in ready and not self._show(show):
                 sources.remove(self.master)  # nobody has the other end open any more
-            if keys in ready:
+            if keys is not None and keys in ready:
                 typed = _read(keys)
                 if typed and self.master in sources:
                     _write_all(self.master, typed)
@@ -166,7 +184,7 @@ class TerminalJob:
             if self.process.fileno() in ready and (state := self.process.next_event(0)) is not None:
                 while select.select([self.master], [], [], 0)[0] and self._show(show):
                     pass
-                self.state = state
+                self._stopped = state == "stopped"
                 return True
 
     def _show(self, show: Callable[[bytes], object]) -> bool:
@@ -201,8 +219,7 @@ def run_attached(start: Callable[[int | None], Process]) -> int:
             received.clear()
             os.kill(os.getpid(), signal.SIGSTOP)
             if not _in_front() and {signal.SIGTERM, signal.SIGHUP} & {*received}:
-                job.go_on()  # to its end; the terminal is somebody else's
-                break
+                return job.see_out()  # the terminal is somebody else's
             state = job.foreground(resumed=True)
     return await_status(job.process)
 
@@ -258,6 +275,10 @@ def _read(fd: int) -> bytes:
         return os.read(fd, _CHUNK)
     except OSError:
         return b""
+
+
+def _print(data: bytes) -> None:
+    _write_all(1, data)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -45,6 +45,7 @@ class Program(OwnJob):
         """Let it have the terminal until it stops or ends, and return its status."""
         if self._terminal.foreground(resumed=resumed) == "stopped":
             self._jobs.add(self)
+            self._jobs.watch()  # before what it prints is to be shown, in another thread
             print(f"\n{self}")
             self._terminal.background(self._show, self._tell)
             return STOPPED

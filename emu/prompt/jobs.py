@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..commands import nearest_program, shell_words
-from ..errors import UsageError
+from ..errors import EmuError, UsageError
 from ..processes.terminal import (
     SPOKEN,
     await_status,
@@ -115,8 +115,9 @@ class Jobs:
 
     def own(self) -> list[OwnJob]:
         """Return this prompt's own jobs that go on or are stopped, the latest last."""
-        for job in [job for job in self._own.values() if job.over]:
-            self.remove(job)
+        for job in list(self._own.values()):  # a thread may remove one that ends meanwhile
+            if job.over:
+                self.remove(job)
         return list(self._own.values())
 
     def every(self) -> list[JobFacts | OwnJob]:
@@ -203,7 +204,7 @@ class Jobs:
     def close(self) -> None:
         """Let go of everything: what is the prompt's own ends, programs in the background go on."""
         for job in list(self._own.values()):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(EmuError, OSError):  # it has been told; the others are to end, too
                 job.close()
         self._own.clear()
         if self._watcher is not None:

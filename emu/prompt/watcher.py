@@ -6,7 +6,8 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TextIO
 
 from ..errors import EmuError
 from ..playing import playing_of
@@ -37,7 +38,8 @@ class Watcher:
         self._known: dict[int, tuple[int, bool]] | None = None
         self._held: list[str] = []
         self._busy = False
-        self._lock = threading.RLock()
+        self._silent, self._later = 0, list[tuple[TextIO, str]]()
+        self._lock = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
 
@@ -70,15 +72,29 @@ class Watcher:
                 self._tell(text)
             self._held.clear()
 
-    def silence(self) -> contextlib.AbstractContextManager[object]:
-        """Let nothing be printed by other threads meanwhile."""
-        return self._lock
+    @contextlib.contextmanager
+    def silence(self) -> Iterator[None]:
+        """Let nothing be printed by other threads meanwhile; it comes behind.
+
+        What the network's jobs print waits in their logs. Who shows or tells something does not wait, since
+        what goes on meanwhile may be waiting for them.
+        """
+        with self._lock:
+            self._silent += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._silent -= 1
+                later, self._later = self._later, []
+                for stream, text in later:
+                    self._write(stream, text)
+                self._lock.notify_all()
 
     def show(self, text: str) -> None:
         """Print what something that is no job of the network's prints."""
         with self._lock:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            self._write(sys.stdout, text)
 
     def tell(self, text: str) -> None:
         """Tell something now, or when nothing runs in front any more."""
@@ -105,6 +121,7 @@ class Watcher:
         try:
             while (update := self._watch.wait()) is not None:
                 with self._lock:
+                    self._lock.wait_for(lambda: not self._silent)
                     for number, data in update.output:
                         self._show(number, data)
                     if update.jobs is not None:
@@ -146,9 +163,17 @@ class Watcher:
             self._tell(text)
 
     def _tell(self, text: str) -> None:
-        stream = sys.stdout if self._person else sys.stderr
-        stream.write(self._lines(text + "\n" if self._person else f"emu: {text}\n"))
-        stream.flush()
+        if self._person:
+            self._write(sys.stdout, self._lines(f"{text}\n"))
+        else:
+            self._write(sys.stderr, f"emu: {text}\n")
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if self._silent:
+            self._later.append((stream, text))
+        else:
+            stream.write(text)
+            stream.flush()
 
     def _show(self, number: int, data: bytes, last: bool = False) -> None:
         """Print what a job printed, whole lines only, but for the last."""

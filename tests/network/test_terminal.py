@@ -167,6 +167,19 @@ def test_who_reads_the_terminal_stops_in_the_background(screen: Screen) -> None:
     screen.wait_prompt("^left")
 
 
+def test_a_program_put_aside_is_waited_for_behind_a_pipe(screen: Screen, tmp_path: Path) -> None:
+    screen.line("HOST1 echo started; while ! test -e told; do sleep 0.1; done; seq 3")
+    screen.wait("^started")
+    screen.type("C-z")
+    screen.wait_prompt(r"^\[1\] stopped  HOST1 echo")
+    screen.line("bg")
+    screen.wait_prompt(r"^\[1\] HOST1 echo .* &")
+    screen.line("wait 1 | (touch waiting; cat)")
+    eventually((tmp_path / "waiting").exists, within=60.0)
+    (tmp_path / "told").touch()
+    screen.wait_prompt("^1\n2\n3$")
+
+
 def test_ctrl_z_stops_what_fg_brought_from_the_background(screen: Screen) -> None:
     screen.line(f"HOST1 {SLEEPER} &")
     screen.wait_prompt("^started")
@@ -359,9 +372,18 @@ def test_exec_behind_a_shell_leaves_the_terminal_to_it(outside: tuple[Screen, st
     screen.wait(r"^\[1\]\+ +Running[\s\S]*^status 143")
 
 
-def test_a_stopped_exec_can_be_ended(outside: tuple[Screen, str]) -> None:
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("echo started; exec sleep 1000", 143),
+        ('trap "seq 5000; exit 3" TERM; echo started; while :; do sleep 0.1; done', 3),
+        ('trap "" TERM; echo started; read key', 129),
+    ],
+    ids=["at once", "with many words", "by a hangup"],
+)
+def test_a_stopped_exec_can_be_ended(outside: tuple[Screen, str], program: str, status: int) -> None:
     screen, name = outside
-    screen.line(f"{EMU} exec {name} HOST1 sh -c 'echo started; exec sleep 1000'")
+    screen.line(f"{EMU} exec {name} HOST1 sh -c '{program}'")
     screen.wait("^started")
     screen.type("C-z")
     screen.wait(r"^\[1\]\+ +Stopped")
@@ -369,7 +391,7 @@ def test_a_stopped_exec_can_be_ended(outside: tuple[Screen, str]) -> None:
 
     def ended() -> bool:
         screen.type("Enter")  # bash tells of jobs before it asks for a line
-        return "Exit 143" in screen.text()
+        return f"Exit {status}" in screen.text()
 
     eventually(ended, within=60.0)
 
