@@ -9,16 +9,23 @@ import signal
 import subprocess
 import sys
 
+from ..errors import UsageError
 from ..processes.terminal import on_signal, shell_status
 
-#: What is quoted, escaped or a comment; else where a pipe or a redirection begins.
-_TOKEN = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|\#.*|([|>])""", re.DOTALL)
+#: What is quoted, escaped or a comment; else where a pipe or a redirection begins, with its stream's number.
+_TOKEN = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|\#.*|(\||(?:(?<!\S)\d)?>)""", re.DOTALL)
 
 
 def split_pipe(line: str) -> tuple[str, str]:
-    """Return a line up to its first `|` or `>` that is not quoted, and the rest from there on."""
+    """Return a line up to its first `|`, `>` or `1>` that is not quoted, and the rest from there on.
+
+    Raises:
+        UsageError: it begins with another stream: errors are told by the prompt, not by its commands.
+    """
     for found in _TOKEN.finditer(line):
         if found[1]:
+            if found[1] not in ("|", ">", "1>"):
+                raise UsageError(f"redirect {found[1]}: only what a command prints goes elsewhere, by > or |")
             return line[: found.start()], line[found.start() :]
     return line, ""
 

@@ -128,6 +128,7 @@ def test_a_script_goes_on_when_told_to_and_shows_its_lines(network: Network) -> 
         ("nodes | grep -c HOST | tr 2 x", 0, "x\n"),
         ("time nodes | tail -n 1", 0, "HOST2   host    1\n"),
         ("nodes | grep -q nothing", 1, ""),
+        ("nodes 1>/dev/null", 0, ""),
         ("nodes nonsense | cat", 2, ""),
         ("links > /nowhere/x", 2, ""),
         ("help | head -n 1 # | not this", 0, "NODE COMMAND…  run a shell command line in a node: HOST1 ping"),

@@ -63,6 +63,7 @@ def test_empty_lines_and_comments_are_nothing(
         ("nodes extra", 2, "nodes: Got unexpected extra argument (extra); 'help nodes' tells how it is used"),
         ("add node", 2, "add node: Missing argument 'NAME'; 'help add node'"),
         ("pingall &", 2, "NODE COMMAND… &"),
+        ("nodes 2>/dev/null", 2, "redirect 2>: only what a command prints goes elsewhere"),
         ("help HOST3", 2, "no command 'HOST3'; did you mean HOST"),
         ("help add nothing", 2, "add has no 'nothing'"),
         ("fg 7", 2, "no job 7"),
