@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import EmuError
 from .planning.plan import End, Plan
@@ -16,6 +16,13 @@ from .shaping import Shaping
 _ATTEMPTS = 20
 
 
+class Known(NamedTuple):
+    """A plan, and the number of its version: how often it was changed; 0 is that of no plan."""
+
+    plan: Plan
+    version: int
+
+
 class Shared:
     """A running network's plan as its keeper has it, and how to change it without losing others' changes.
 
@@ -23,8 +30,17 @@ class Shared:
     to it: what links do now, by interface.
     """
 
-    _version = 0
-    plan: Plan
+    #: Replaced as a whole, so that threads find a plan with its own number.
+    _known: Known
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as it was last found."""
+        return self._known.plan
+
+    @plan.setter
+    def plan(self, plan: Plan) -> None:
+        self._known = Known(plan, 0)
 
     @property
     def sandbox(self) -> Sandbox:
@@ -33,16 +49,21 @@ class Shared:
 
     def refresh(self) -> bool:
         """Take over the plan as others, such as another prompt, have changed it since, if they have."""
-        frame = self.sandbox.ask("get", known=self._version)
+        known = self._known
+        frame = self.sandbox.ask("get", known=known.version)
         message = frame.message
-        if message["version"] == self._version:
+        if message["version"] == known.version:
             return False
-        plan = Plan.from_document(frame.blob) if frame.blob else self.plan
-        self._adopt(amended(plan, message["amendments"]), message["version"])
+        plan = Plan.from_document(frame.blob) if frame.blob else known.plan
+        found = Known(amended(plan, message["amendments"]), message["version"])
+        if found.version > self._known.version:  # or another thread was faster
+            self._known = found
         return True
 
-    def tries(self, attempt: str) -> Iterator[Plan]:
+    def tries(self, attempt: str) -> Iterator[Known]:
         """Yield the plan, first as it is known here, and again while others change it at the same time.
+
+        What is made of one of them is for `replace_plan` or `amend_plan` together with it.
 
         Raises:
             EmuError: they go on and on.
@@ -50,18 +71,19 @@ class Shared:
         for number in range(_ATTEMPTS):
             if number:
                 self.refresh()
-            yield self.plan
+            yield self._known
         raise EmuError(f"{attempt}: others change the network at the same time; try again")
 
-    def replace_plan(self, plan: Plan) -> bool:
-        """Make `plan` the network's, for every prompt; False when somebody else has changed it meanwhile.
+    def replace_plan(self, old: Known, plan: Plan) -> Known | None:
+        """Make `plan` the network's in the place of `old`, for every prompt, and return it with its version.
 
-        Nothing of the network itself is changed.
+        None when somebody else has changed it meanwhile. Nothing of the network itself is changed.
         """
-        answer = self.sandbox.ask("put", plan.to_document(), version=self._version).message
-        if answer["stored"]:
-            self._adopt(plan, answer["version"])
-        return bool(answer["stored"])
+        answer = self.sandbox.ask("put", plan.to_document(), version=old.version).message
+        if not answer["stored"]:
+            return None
+        self._known = stored = Known(plan, answer["version"])
+        return stored
 
     def change_plan(
         self,
@@ -70,6 +92,8 @@ class Shared:
         carry_out: Callable[[Plan, Plan], None],
     ) -> None:
         """Change the network's plan, and the network with it: both or, after an error, neither.
+
+        A plan that others have changed by then keeps what failed, which the error tells.
 
         Args:
             attempt: what is being done, for errors.
@@ -81,42 +105,41 @@ class Shared:
         """
         self.refresh()
         for old in self.tries(attempt):
-            new = make(old)
+            new = make(old.plan)
             if new is None:
                 return
-            if self.replace_plan(new):
+            if stored := self.replace_plan(old, new):
                 try:
-                    carry_out(old, new)
-                except BaseException:
-                    self.replace_plan(old)
+                    carry_out(old.plan, new)
+                except BaseException as error:
+                    if self.replace_plan(stored, old.plan) is None:
+                        why = str(error) or type(error).__name__
+                        text = (
+                            f"{attempt}: {why}; others changed the plan meanwhile, and it keeps what failed"
+                        )
+                        raise EmuError(text) from error
                     raise
                 return
 
-    def amend_plan(self, shapings: Mapping[End, Shaping | None]) -> bool:
-        """Make this what interfaces do in the network's plan; False and True as of `replace_plan`."""
+    def amend_plan(self, old: Known, shapings: Mapping[End, Shaping | None]) -> bool:
+        """Make this what interfaces do in the network's plan; False when others have changed it meanwhile."""
         amendments = {
             json.dumps(end): None if one is None else dataclasses.asdict(one) for end, one in shapings.items()
         }
-        answer = self.sandbox.ask("amend", version=self._version, amendments=amendments).message
+        answer = self.sandbox.ask("amend", version=old.version, amendments=amendments).message
         if answer["stored"]:
-            self._adopt(self.plan.with_shapings(shapings), answer["version"])
+            self._known = Known(old.plan.with_shapings(shapings), answer["version"])
         return bool(answer["stored"])
-
-    @property
-    def version(self) -> int:
-        """Counts the changes of the plan; 0 is that of no plan."""
-        return self._version
-
-    def _adopt(self, plan: Plan, version: int) -> None:
-        self.plan, self._version = plan, version
 
 
 class SharedPlan(Shared):
     """The plan of a network over a connection to its keeper, and no more."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox, self._version = sandbox, -1
-        self.refresh()
+        self._sandbox = sandbox
+        frame = sandbox.ask("get")
+        plan = Plan.from_document(frame.blob)
+        self._known = Known(amended(plan, frame.message["amendments"]), frame.message["version"])
 
     @property
     def sandbox(self) -> Sandbox:

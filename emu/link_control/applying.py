@@ -66,7 +66,7 @@ def change_shapings(
     """
     moment = moment or Moment()
     for old in shared.tries(attempt):
-        ends = _ends(old, wanted := make(old))
+        ends = _ends(old.plan, wanted := make(old.plan))
         new = {end: one for end, one in wanted.items() if one != ends[end].shaping}
         if not new:
             if shared.refresh():  # it may be otherwise by now
@@ -74,15 +74,24 @@ def change_shapings(
             moment.wait()
             return False
         there = _check(shared, ends, new)
-        if shared.amend_plan(new):
+        if shared.amend_plan(old, new):
             try:
                 _carry_out(shared, _changes(ends, new, there), moment)
             except BaseException:
                 with contextlib.suppress(EmuError, OSError):
-                    shared.amend_plan({end: ends[end].shaping for end in new})
+                    _take_back(shared, attempt, new, old.plan)
                 raise
             return True
     raise AssertionError("tries end with an error")
+
+
+def _take_back(shared: Shared, attempt: str, new: Shapings, old: Plan) -> None:
+    """Make the plan say what it said before, where others have not changed it since."""
+    for known in shared.tries(attempt):
+        ends = [end for end in new if end in known.plan.places.interfaces]
+        ours = [end for end in ends if known.plan.interface(end).shaping == new[end]]
+        if shared.amend_plan(known, {end: old.interface(end).shaping for end in ours}):
+            return
 
 
 def features_of(sandbox: Sandbox) -> frozenset[str]:

@@ -21,7 +21,7 @@ from ..progress import Progress
 from ..sandboxes.connection import Sandbox
 from ..sandboxes.privileges import kernel_has_ipv6, refusal
 from ..sandboxes.sandbox import create_sandbox, find_sandbox
-from ..sharing import Shared, SharedPlan
+from ..sharing import Known, Shared, SharedPlan
 from .capturing import Capturing
 from .changeable import Changeable
 from .measuring import Measuring
@@ -101,7 +101,7 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
         shared = SharedPlan(sandbox)
         network = cls(shared.plan)
         network._sandbox, network._owned, network._begun = sandbox, False, True
-        network._adopt(shared.plan, shared.version)
+        network._known = shared._known
         return network
 
     @property
@@ -179,7 +179,7 @@ class Network(Changeable, Measuring, Capturing, Serving, Shared):
 
     def _hand_over(self, sandbox: Sandbox, document: bytes) -> None:
         try:
-            self._version = sandbox.ask("put", document, version=0).message["version"]
+            self._known = Known(self.plan, sandbox.ask("put", document, version=0).message["version"])
         except OSError as error:
             raise refusal("leave the plan with the keeper", error) from error
 

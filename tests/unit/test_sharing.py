@@ -1,0 +1,110 @@
+"""A plan that several have in common: nobody's change is lost, whoever takes note of it first."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+from typing import Any, cast
+
+import networkx as nx
+import pytest
+
+import emu
+from emu.errors import EmuError
+from emu.keeper.client import Client
+from emu.keeper.requests import Requests
+from emu.keeper.wire import Frame
+from emu.link_control.applying import change_shapings
+from emu.planning.plan import Plan
+from emu.sandboxes.connection import Sandbox
+from emu.shaping import Shaping
+from emu.sharing import SharedPlan
+
+PAIR = emu.plan_for(nx.Graph([("A", "B")]))
+END, OTHER = PAIR.links[0].ends
+
+
+class Line:
+    """A connection to a keeper that has a plan and no network."""
+
+    def __init__(self) -> None:
+        self.keeper = SimpleNamespace(document=b"", version=0, since=0, amendments={})
+        self.ask("put", PAIR.to_document(), version=0)
+
+    def ask(self, do: str, blob: bytes = b"", **arguments: Any) -> Frame:
+        found: list[Frame] = []
+
+        class Caller:
+            def tell(self, message: dict[str, Any], blob: bytes = b"") -> None:
+                found.append(Frame(message, blob))
+
+        client = cast("Client", Caller())
+        getattr(Requests, f"do_{do}")(self.keeper, client, Frame({}, blob), **arguments)
+        return found[0]
+
+    def shared(self) -> SharedPlan:
+        return SharedPlan(cast("Sandbox", self))
+
+
+def noted(plan: Plan, note: str) -> Plan:
+    return dataclasses.replace(plan, notes=(*plan.notes, note))
+
+
+def test_a_change_in_between_is_kept_though_another_thread_has_seen_it() -> None:
+    line = Line()
+    mine, theirs = line.shared(), line.shared()
+    meanwhile = ["theirs"]
+
+    def make(plan: Plan) -> Plan:
+        while meanwhile:
+            theirs.change_plan("note", lambda old: noted(old, meanwhile.pop()), lambda *_: None)
+            mine.refresh()  # as a thread that prints counters does
+        return noted(plan, "mine")
+
+    mine.change_plan("note", make, lambda *_: None)
+    assert line.shared().plan.notes[-2:] == ("theirs", "mine")
+
+
+def test_what_fails_is_taken_back() -> None:
+    line = Line()
+    mine, before = line.shared(), line.shared().plan
+
+    def fail(*_: Plan) -> None:
+        raise EmuError("note: no ink")
+
+    with pytest.raises(EmuError, match=r"^note: no ink$"):
+        mine.change_plan("note", lambda plan: noted(plan, "mine"), fail)
+    assert line.shared().plan == before
+
+
+def test_what_cannot_be_taken_back_is_told() -> None:
+    line = Line()
+    mine, theirs = line.shared(), line.shared()
+
+    def fail(*_: Plan) -> None:
+        theirs.change_plan("note", lambda plan: noted(plan, "theirs"), lambda *_: None)
+        raise EmuError("no ink")
+
+    with pytest.raises(EmuError, match="note: no ink; others changed the plan meanwhile"):
+        mine.change_plan("note", lambda plan: noted(plan, "mine"), fail)
+    assert line.shared().plan.notes[-2:] == ("mine", "theirs")
+
+
+def test_a_link_that_fails_is_as_before_and_others_are_as_they_have_become(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = Line()
+    mine, theirs = line.shared(), line.shared()
+    slow, narrow = Shaping(delay=1000), Shaping(rate=1000)
+
+    def fail(*_: object) -> None:
+        theirs.refresh()
+        theirs.amend_plan(next(theirs.tries("link")), {OTHER: narrow})
+        raise EmuError("link: the kernel refused it")
+
+    monkeypatch.setattr("emu.link_control.applying._check", lambda *_: frozenset())
+    monkeypatch.setattr("emu.link_control.applying._carry_out", fail)
+    with pytest.raises(EmuError, match="refused"):
+        change_shapings(mine, "link", lambda _: {END: slow})
+    plan = line.shared().plan
+    assert (plan.interface(END).shaping, plan.interface(OTHER).shaping) == (None, narrow)
