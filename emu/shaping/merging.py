@@ -50,7 +50,8 @@ def set_attributes(
                 _set(way, key, value)
     if source is not None and ways[0].get("mtu") != ways[1].get("mtu"):
         raise ValueError("mtu: both ends have the same, set it without a direction")
-    return shapings_of((ways[0], ways[1]), ends, customer, {}, families)
+    found = shapings_of((ways[0], ways[1]), ends, customer, {}, families)
+    return _as_before(found[0], ways[0]), _as_before(found[1], ways[1])
 
 
 def _values(shaping: Shaping | None) -> dict[str, Any]:
@@ -59,6 +60,13 @@ def _values(shaping: Shaping | None) -> dict[str, Any]:
         return {}
     values = {field.name: getattr(shaping, field.name) for field in dataclasses.fields(shaping)}
     return {name: value for name, value in values.items() if value != getattr(_EMPTY, name)}
+
+
+def _as_before(shaping: Shaping | None, way: Mapping[str, Any]) -> Shaping | None:
+    """Return a shaping whose rate goes on varying where it did: packets wait in what keeps such a rate."""
+    if shaping is None or shaping.rate is None or not way.get("varies"):
+        return shaping
+    return dataclasses.replace(shaping, varies=True)
 
 
 def _per_end(ends: tuple[str, str], key: str, values: Mapping[Any, Any]) -> dict[int, Any]:
