@@ -30,8 +30,8 @@ SPLIT, WAY, PACE, BEYOND, FETCHER, QUEUE = 1, 2, 3, 4, 5, 6
 ON_THE_WAY = 1_000_000
 #: For how long a late timer costs no bandwidth, in seconds: what the bucket holds.
 _SLACK = 0.004
-#: A bucket through which packets pass at once, however many come together.
-OPEN = 1 << 20
+#: The limit of the root, in bytes: nothing waits there.
+_ROOM = 1 << 20
 #: How much longer a frame may be, as by the tags of VLANs: a bucket lets nothing pass that it cannot hold.
 _TAGS = 64
 
@@ -61,7 +61,7 @@ def layers_of(shaping: Shaping | None, there: Collection[str] | None = None) -> 
     if there is not None and "tbf" not in there:
         return found
     # tbf cuts up all that its bucket cannot hold (tbf_segment). Its rate is such that nothing waits for it.
-    root = Layer(Tbf(LARGEST_RATE, shaping.frame + _TAGS, OPEN), SPLIT, 0)
+    root = Layer(Tbf(LARGEST_RATE, shaping.frame + _TAGS, _ROOM), SPLIT, 0)
     return (root, *(dataclasses.replace(one, parent=one.parent or SPLIT) for one in found))
 
 
@@ -95,7 +95,7 @@ def _paced(shaping: Shaping, rate: int) -> tuple[Layer, ...]:
 
 
 def _passing(shaping: Shaping) -> int:
-    """Return the limit of a root: it counts those with that wait further down."""
+    """Return the limit of the way: it counts those with that wait further down."""
     waiting = limit_in(shaping, "packets") if shaping.rate is not None or shaping.limit else 0
     return min(max(ON_THE_WAY, 2 * waiting), 2**32 - 1)
 
@@ -106,4 +106,4 @@ def _fetcher(shaping: Shaping, rate: int, limit: int, there: Collection[str] | N
         return Hfsc(rate)
     # A change of the rate fills the bucket anew.
     slack = 0.0 if shaping.varies else _SLACK
-    return Tbf(rate, max(shaping.frame, int(rate * slack / 8)), limit)
+    return Tbf(rate, max(shaping.frame + _TAGS, int(rate * slack / 8)), limit)

@@ -27,6 +27,7 @@ from emu.netlink.queueing import (
 from emu.netlink.service_curve import SetCurve
 from emu.planning.plan import Plan
 from emu.shaping import Shaping
+from emu.shaping.merging import set_attributes
 from emu.topologies.two_segment import two_segment
 
 from .shaped import requests, shaping
@@ -229,4 +230,18 @@ def test_a_bucket_that_each_step_of_a_trace_fills_is_small() -> None:
         for one in (steady, dataclasses.replace(steady, varies=True))
         for layer in layers_of(one, {"tbf"}) if isinstance(layer.discipline, Tbf) and layer.parent
     ]  # fmt: skip
-    assert sizes == [50_000, 1514]
+    assert sizes == [50_000, 1578]
+
+
+@pytest.mark.parametrize("attributes", [{"loss": "1%"}, {"delay": "9ms"}, {"rate": "5mbit"}])
+def test_setting_something_amid_a_trace_leaves_its_queue(attributes: dict[str, Any]) -> None:
+    """Nor does the trace's next step begin it anew."""
+    traced = dataclasses.replace(shaping(rate="10mbit"), varies=True)
+    after, back = set_attributes((traced, None), attributes, ("A", "B"))
+    assert after is not None
+    assert back is not None
+    assert not back.varies
+    assert not any(isinstance(one, RemoveDiscipline) for one in changes(PLACE, traced, after))
+    none, _ = set_attributes((after, back), {"rate": None, "loss": "1%"}, ("A", "B"))
+    assert none is not None
+    assert not none.varies
