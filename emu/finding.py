@@ -71,3 +71,8 @@ def after_setting(
         customer=hosts[0] if len(hosts) == 1 else None, families=plan.families,
     )  # fmt: skip
     return dict(zip(ends, found, strict=True))
+
+
+def after_clearing(plan: Plan, number: int, source: str | None) -> dict[tuple[str, str], Shaping | None]:
+    """Return what a link's ends are to do without attributes, of the direction from `source` or of both."""
+    return {end: None for end in plan.links[number].ends if source in (None, end[0])}

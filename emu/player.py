@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EmuError
-from .finding import after_setting
+from .finding import after_clearing, after_setting
 from .link_control.applying import Moment, Shapings, change_shapings, features_of
 from .link_control.states import set_down, set_up
 from .planning.plan import End, Plan
@@ -138,8 +138,7 @@ def _wanted(step: Step, plan: Plan) -> Shapings:
     found: dict[End, Any] = {}
     for number in links_of(step.event, plan):
         if step.action == "clear":
-            ends = plan.links[number].ends
-            found |= {end: None for end in ends if step.event.source in (None, end[0])}
+            found |= after_clearing(plan, number, step.event.source)
         else:
             found |= after_setting(plan, number, step.values, step.event.source)
     return varying(step.event, found)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import EmuError
-from ..netlink.counters import encode_queue_query, read_queue_counts
+from ..netlink.arrangement import Layer, layers_of
+from ..netlink.counters import QueueCount, encode_queue_query, read_queue_counts
 from ..netlink.delivery import Batch, exchange, send
 from ..netlink.features import SHAPING, check_new_needs, find_features
 from ..netlink.filtering import DropAtRandom
@@ -17,7 +18,6 @@ from ..netlink.queueing import (
     Place,
     RemoveDiscipline,
     changes,
-    idle_layers,
     needs_at,
 )
 from ..shaping.possible import plain_loss, possible
@@ -156,7 +156,10 @@ def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[
 
 def _carry_out(shared: Shared, all_changes: Sequence[_Change], moment: Moment) -> None:
     """Make the kernel do what is new, when it is time."""
-    before = _leftovers(shared.sandbox, [change.place for change in all_changes if change.begins])
+    beginning = {
+        change.place: layers_of(change.after, change.there) for change in all_changes if change.begins
+    }
+    before = _leftovers(shared.sandbox, beginning)
     requests = [one for change in all_changes for one in (*before.get(change.place, ()), *_requests(change))]
     moment.wait()
     send(shared.sandbox, requests, {})
@@ -166,8 +169,7 @@ def _carry_out(shared: Shared, all_changes: Sequence[_Change], moment: Moment) -
 
 def _requests(change: _Change) -> Iterator[Request]:
     """Yield what makes the kernel do what is new in one direction."""
-    make = idle_layers if change.ends else changes
-    yield from make(change.place, change.before, change.after, change.there)
+    yield from changes(change.place, change.before, change.after, change.there)
     if change.loss is not None:
         yield DropAtRandom(change.peer.node, change.peer.name, change.peer.index, change.loss)
 
@@ -184,25 +186,39 @@ def tidy(shared: Shared, ends: Collection[End]) -> None:
 
 
 def _remove_leftovers(sandbox: Sandbox, places: Sequence[Place]) -> None:
-    requests = [one for found in _leftovers(sandbox, places).values() for one in found]
+    requests = [one for found in _leftovers(sandbox, dict.fromkeys(places, ())).values() for one in found]
     if requests:
         send(sandbox, requests, {})
 
 
-def _leftovers(sandbox: Sandbox, places: Sequence[Place]) -> dict[Place, list[Request]]:
-    """Return what takes away queue disciplines that interfaces have, of those in which no packets are."""
-    if not places:
+def _leftovers(sandbox: Sandbox, wanted: Mapping[Place, Sequence[Layer]]) -> dict[Place, list[Request]]:
+    """Return what takes away queue disciplines that interfaces have: those in the way of what is wanted."""
+    if not wanted:
         return {}
     queries = [
-        Batch(place.node, encode_queue_query(number), number) for number, place in enumerate(places, 1)
+        Batch(place.node, encode_queue_query(number), number) for number, place in enumerate(wanted, 1)
     ]
     answers = exchange(sandbox, queries, lambda _: None)
     found: dict[Place, list[Request]] = {}
-    for place, answer in zip(places, answers, strict=True):
-        there = read_queue_counts(answer.data).get(place.index, [])
-        if not any(one.waiting for one in there):
-            found[place] = [
-                RemoveDiscipline(place.node, place.name, place.index, one.handle >> 16, 0)
-                for one in there if one.is_root and one.handle
-            ]  # fmt: skip
+    for (place, layers), answer in zip(wanted.items(), answers, strict=True):
+        gone = _in_the_way(read_queue_counts(answer.data).get(place.index, []), layers)
+        if gone is not None:  # with all that is below it
+            parent = 0 if gone.is_root else gone.parent >> 16
+            found[place] = [RemoveDiscipline(place.node, place.name, place.index, gone.handle >> 16, parent)]
     return found
+
+
+def _in_the_way(there: Sequence[QueueCount], wanted: Sequence[Layer]) -> QueueCount | None:
+    """Return the uppermost queue discipline that has to go; None where all may stay.
+
+    Without packets in them all go. Amid packets what is of use stays, and each netem, which does nothing by
+    now. The kernel would refuse to make one of another kind of the rest, whose handles are always the same.
+    """
+    ours = sorted((one for one in there if one.handle), key=lambda one: (not one.is_root, one.handle))
+    if not any(one.waiting for one in there):
+        return next((one for one in ours if one.is_root), None)
+    if not wanted:
+        return None
+    fitting = {(layer.major, layer.discipline.kind) for layer in wanted}
+    fitting |= {(one.handle >> 16, one.kind) for one in ours if one.kind == "netem"}
+    return next((one for one in ours if (one.handle >> 16, one.kind) not in fitting), None)

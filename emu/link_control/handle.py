@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UsageError
-from ..finding import after_setting, link_number
+from ..finding import after_clearing, after_setting, link_number
 from .applying import change_shapings, tidy
 from .states import set_down, set_up
 
@@ -20,7 +20,7 @@ class RunningLink:
     """A link of a running network: what it does to packets, and whether it carries any.
 
     A change takes effect at once, and loses no packet but those that it says are to be lost: what waits in
-    a queue goes on waiting there, by the new rate.
+    a queue goes on waiting there, mostly for as long as the rate of when it came says.
     """
 
     def __init__(self, shared: Shared, first: str, second: str | None = None) -> None:
@@ -65,7 +65,7 @@ class RunningLink:
         return self
 
     def clear(self, source: str | None = None) -> Self:
-        """Take all attributes away, of one direction or both: packets that wait leave at once."""
+        """Take all attributes away, of one direction or both. Packets that wait are not lost."""
         change_shapings(self._shared, self._attempt, lambda plan: self.cleared(plan, source))
         tidy(self._shared, [end for end in self.ends if source in (None, end[0])])
         return self
@@ -103,10 +103,10 @@ class RunningLink:
 
     def cleared(self, plan: Plan, source: str | None = None) -> dict[End, Shaping | None]:
         """Return what the ends are to do in a plan without attributes."""
-        ends = plan.links[self._number(plan)].ends
-        if source is not None and source not in dict(ends):
+        found = after_clearing(plan, self._number(plan), source)
+        if not found:
             raise UsageError(f"{self._attempt}: {source} is no end of it")
-        return {end: None for end in ends if source in (None, end[0])}
+        return found
 
     def _number(self, plan: Plan) -> int:
         """Return the link's number in a plan; UsageError when it is there no more."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..planning.plan import Plan
@@ -15,7 +15,7 @@ from ..shaping import Shaping, needs
 from ..shaping.model import DEFAULT_MTU
 from ..shaping.possible import STEEPEST, possible
 from ..shaping.units import LARGEST_RATE
-from .arrangement import BEYOND, ON_THE_WAY, OPEN, PACE, SPLIT, WAY, Discipline, Layer, layers_of
+from .arrangement import BEYOND, ON_THE_WAY, PACE, SPLIT, WAY, Discipline, Layer, layers_of
 from .disciplines import Netem, Pace, Tbf
 from .features import Need
 from .filtering import loss_operations
@@ -39,6 +39,8 @@ from .service_curve import Hfsc, SetCurve
 # include/uapi/linux/rtnetlink.h and if_link.h
 _TCA_KIND, _TCA_OPTIONS = 1, 2
 _IFLA_MTU = 4
+#: A bucket through which packets pass at once, however many come together.
+_OPEN = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +168,8 @@ def needs_at(node: str, name: str, shaping: Shaping | None) -> list[Need]:
     return [Need(feature, purpose, place, otherwise) for feature, purpose, otherwise in needs(shaping)]
 
 
-#: What has nothing to do, and packets in it perhaps.
-_IDLE: Mapping[int, Discipline] = {
-    WAY: Netem(Shaping(), ON_THE_WAY),
-    PACE: Pace(None, ON_THE_WAY),
-    BEYOND: Netem(Shaping(), ON_THE_WAY),
-}
+#: What stays where it has nothing to do any more, with packets in it perhaps.
+_STAYING = {SPLIT, WAY, PACE, BEYOND}
 
 
 def changes(
@@ -180,15 +178,15 @@ def changes(
     """Return what makes a running direction that does `old` do `new`.
 
     All is changed in place and keeps its packets, but for a queue that becomes one of another kind. What
-    has nothing to do any more stays and does nothing, since packets may be in it.
+    has nothing to do any more stays and does nothing, since packets may be in it: what removes it drops them.
     """
     node, name, index = place.node, place.name, place.index
     before = {layer.major: layer for layer in layers_of(old, there)}
     after = {layer.major: layer for layer in layers_of(new, there)}
-    if not after.keys() - {SPLIT, *_IDLE}:
+    if not after.keys() - _STAYING:
         after = {
-            major: dataclasses.replace(layer, discipline=_IDLE.get(major, layer.discipline))
-            for major, layer in before.items() if major in (SPLIT, *_IDLE)
+            major: dataclasses.replace(layer, discipline=_idle(layer.discipline))
+            for major, layer in before.items() if major in _STAYING or not after
         } | after  # fmt: skip
     found: list[Request] = []
     mtu = (new and new.mtu) or DEFAULT_MTU
@@ -205,32 +203,15 @@ def changes(
     return found
 
 
-def idle_layers(
-    place: Place, old: Shaping | None, new: Shaping | None, there: Collection[str] | None = None
-) -> list[Request]:  # fmt: skip
-    """Return what makes the queue disciplines of a direction do nothing, whose packets then leave at once.
-
-    They stay: what removes them drops the packets in them. `new` shapes nothing; an MTU it may have.
-    """
-    node, name, index = place.node, place.name, place.index
-    found: list[Request] = []
-    mtu = (new and new.mtu) or DEFAULT_MTU
-    if mtu != ((old and old.mtu) or DEFAULT_MTU):
-        found.append(SetMtu(node, name, index, mtu))
-    for layer in layers_of(old, there):
-        one: Discipline = layer.discipline
-        if isinstance(one, Pace):
-            one = Pace(None, ON_THE_WAY, again=True)
-        elif isinstance(one, Netem):
-            one = Netem(Shaping(), ON_THE_WAY, one.frees, again=True)
-        elif isinstance(one, Tbf):
-            one = Tbf(LARGEST_RATE, OPEN, one.limit)
-        elif isinstance(one, Hfsc):
-            one = Hfsc(STEEPEST)
-        else:
-            continue
-        found += _setting(place, dataclasses.replace(layer, discipline=one), replace=True)
-    return found
+def _idle(one: Discipline) -> Discipline:
+    """Return a queue discipline that does nothing, of the same kind; a queue is as it was."""
+    if isinstance(one, Pace):
+        return Pace(None, ON_THE_WAY)
+    if isinstance(one, Netem):
+        return Netem(Shaping(), ON_THE_WAY, one.frees)
+    if isinstance(one, Tbf):
+        return Tbf(LARGEST_RATE, _OPEN, one.limit)
+    return Hfsc(STEEPEST) if isinstance(one, Hfsc) else one
 
 
 def _stays(before: Layer, after: Layer | None) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, suggestion
-from ..finding import after_setting, link_number
+from ..finding import after_clearing, after_setting, link_number
 from .model import End, Event
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def check_schedule(events: Sequence[Event], plan: Plan) -> tuple[list[str], list
                     plan = plan.with_shapings(wanted)
                     shapings += [(end, one) for end, one in wanted.items() if one is not None]
             if event.action == "clear":
-                ends = [end for number in links for end in plan.links[number].ends]
-                plan = plan.with_shapings({end: None for end in ends if event.source in (None, end[0])})
+                for number in links:
+                    plan = plan.with_shapings(after_clearing(plan, number, event.source))
         except (UsageError, ValueError) as error:
             faults.append(f"{event.where}: {error}")
     return faults, shapings
