@@ -39,7 +39,8 @@ def parse_memory(value: Any) -> int:
     """Return how much memory all programs of a node may have together, in bytes: `"256M"`, `"1.5G"`."""
     size = round(quantity(value, "memory", {"": 1, "b": 1, **_UNITS}, "M"))
     if size < _LEAST_MEMORY:
-        meant = f"; write '{shown(value).strip(chr(39))}M' for MiB" if 0 < size < 1 << 14 else ""
+        text = shown(value).strip("'")
+        meant = f"; write '{text}M' for MiB" if text.isdigit() and 0 < size < 1 << 14 else ""
         raise ValueError(f"memory {shown(value)} is less than 1M{meant}")
     if size > _MOST_MEMORY:
         raise ValueError(f"memory {shown(value)} is more than 1024T")
