@@ -186,6 +186,12 @@ def find_place(needed: Collection[str], pid: int | None = None) -> Place | Refus
     return place_in(groups, needed) or refusal_in(groups, needed, read_system(groups))
 
 
+def find_place_at(path: Path, needed: Collection[str]) -> Place | Refusal:
+    """Return how a group can hand on some controllers, or why it cannot."""
+    groups = [read_group(path)]
+    return place_in(groups, needed) or _withheld(groups[0], needed, read_system(groups))
+
+
 def read_group(path: Path) -> Group:
     """Return how a control group of version 2 is."""
     files = [path / name for name in ("cgroup.procs", "cgroup.subtree_control")]

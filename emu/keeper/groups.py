@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 #: How the folders of nodes begin, so that none is called as one of the kernel's files.
 NODE = "node-"
@@ -14,6 +15,8 @@ NODE = "node-"
 NETWORK = "emu-"
 #: What kernels without swap do not have.
 _OPTIONAL = ("memory.swap.max",)
+#: How a program that SIGKILL ended does, and a shell that runs one.
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 #: How often to try to remove a folder whose last processes are ending, and the pause in seconds.
 _ROUNDS, _PAUSE = 200, 0.005
 
@@ -30,13 +33,26 @@ class Groups:
         return bool(self._name)
 
     def make(self, above: int, name: str, controllers: list[str]) -> None:
-        """Make the network's own folder, with some controllers, in the folder that `above` stands for."""
-        if not name.startswith(NETWORK) or "/" in name or self._name:
+        """Make the network's own folder in the one that `above` stands for; it hands on some controllers.
+
+        One that is there hands them on, too. After an OSError all is as before.
+        """
+        if not name.startswith(NETWORK) or "/" in name or self._name not in ("", name):
             raise OSError(errno.EINVAL, "the network's control group")
-        self._above, self._name = os.dup(above), name
-        os.mkdir(name, dir_fd=above)
-        self._folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=above)
-        write_at(self._folder, "cgroup.subtree_control", " ".join(f"+{one}" for one in controllers))
+        with ExitStack() as undo:
+            if not self:
+                os.mkdir(name, dir_fd=above)
+                undo.callback(os.rmdir, name, dir_fd=above)
+                self._folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=above)
+                undo.callback(self._let_go)
+            write_at(self._folder, "cgroup.subtree_control", " ".join(f"+{one}" for one in controllers))
+            if not self:
+                self._above, self._name = os.dup(above), name
+            undo.pop_all()
+
+    def _let_go(self) -> None:
+        os.close(self._folder)
+        self._folder = -1
 
     def limit(self, node: str, settings: dict[str, str]) -> None:
         """Make the group of a node, and write its settings: file to content."""
@@ -76,9 +92,13 @@ class Groups:
         words = self._read(node, "memory.events").split()
         return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
 
-    def starved(self, node: str | None, before: int) -> int:
-        """Return the limit of a node's memory, in bytes, if a process was killed since `before`, or 0."""
-        if self.kills(node) <= before:
+    def starved(self, node: str | None, before: int, status: int) -> int:
+        """Return the limit of a node's memory, in bytes, if a program seems to have ended for it, or 0.
+
+        That is one that SIGKILL ended, or whose last command as a shell it did, when the kernel has killed
+        some process of the node since there were `before`. Other programs fail for reasons of their own.
+        """
+        if os.waitstatus_to_exitcode(status) not in _KILLED or self.kills(node) <= before:
             return 0
         most = self._read(str(node), "memory.max").strip()
         return int(most) if most.isdigit() else 0
@@ -98,10 +118,10 @@ class Groups:
         """Return what a file of a node's group holds; nothing of one that is not there."""
         try:
             fd = os.open(f"{NODE}{node}/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
+            with open(fd) as file:
+                return file.read()
         except OSError:
             return ""
-        with open(fd) as file:
-            return file.read()
 
 
 def write_at(folder: int, path: str, text: str) -> None:
@@ -117,7 +137,7 @@ def remove_tree(name: str, above: int, rounds: int = _ROUNDS) -> None:
     """Remove a group, with those that its processes made in it; OSError while it has processes.
 
     A folder of control groups is removed with the files in it. The last processes may be on their way
-    out: it is tried so many times.
+    out, or remove what they made: it is tried so many times.
     """
     for left in reversed(range(rounds)):
         try:
@@ -125,10 +145,10 @@ def remove_tree(name: str, above: int, rounds: int = _ROUNDS) -> None:
                 for folder in folders:
                     os.rmdir(folder, dir_fd=fd)
             os.rmdir(name, dir_fd=above)
-        except FileNotFoundError:
-            return
         except OSError as error:
-            if error.errno != errno.EBUSY or not left:
+            if not os.access(name, os.F_OK, dir_fd=above):
+                return
+            if error.errno not in (errno.EBUSY, errno.ENOENT) or not left:
                 raise
             time.sleep(_PAUSE)
         else:

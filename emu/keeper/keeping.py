@@ -159,7 +159,7 @@ class Keeping(Requests):
             kept.stopped = True
         else:
             kept.drain()
-            kept.starved = self.groups.starved(kept.node, kept.kills) if status else 0
+            kept.starved = self.groups.starved(kept.node, kept.kills, status)
             self.end_kept(kept, os.waitstatus_to_exitcode(status))
         self.tell_news()
 
@@ -226,7 +226,7 @@ class Keeping(Requests):
         client.tell({"furnished": len(nodes)})
 
     def do_group(self, client: Client, frame: Frame, name: str, controllers: list[str]) -> None:
-        """Make the folder of the network's control groups, in the one that comes along."""
+        """Make the folder of the network's control groups in the one that comes along; see `Groups.make`."""
         self.groups.make(frame.fds[0], name, controllers)
         client.tell({"made": True})
 

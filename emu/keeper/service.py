@@ -174,7 +174,7 @@ class Keeper(Keeping):
                 client.tell({"stopped": os.WSTOPSIG(status)})
             else:
                 del self.running[pid]
-                starved = self.groups.starved(client.node, client.kills) if status else 0
+                starved = self.groups.starved(client.node, client.kills, status)
                 client.tell({"exited": os.waitstatus_to_exitcode(status), "starved": starved})
 
     # -- the end ----------------------------------------------------------------------------------

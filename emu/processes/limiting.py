@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from ..cgroups.making import prepare
-from ..cgroups.places import Refusal, find_place
+from ..cgroups.places import Refusal, find_place, find_place_at, read_group
 from ..cgroups.values import CONTROLLERS, settings_of
 from ..errors import PrivilegeError, listed
 from ..keeper.groups import NETWORK
@@ -43,8 +43,7 @@ def limit_nodes(sandbox: Sandbox, nodes: Iterable[NodePlan]) -> None:
     if not limited:
         return
     try:
-        if sandbox.groups is None:
-            _make_folder(sandbox, limited)
+        _make_folder(sandbox, limited)
         settings = {node.name: settings_of(node.inside.limits) for node in limited if node.inside}
         sandbox.ask("limit", nodes=settings)
     except OSError as error:
@@ -53,16 +52,29 @@ def limit_nodes(sandbox: Sandbox, nodes: Iterable[NodePlan]) -> None:
 
 
 def _make_folder(sandbox: Sandbox, limited: Sequence[NodePlan]) -> None:
-    """Have a folder made for the network's control groups, near the group that the keeper is in."""
-    controllers = _controllers(limited)
-    place = find_place(controllers, sandbox.keeper_pid())
+    """Have a folder made for the network's control groups, near the group that the keeper is in.
+
+    One that is there is made to hand on what it does not yet, as the group around it is.
+    """
+    controllers, folder = _controllers(limited), sandbox.groups
+    if folder is None:
+        place = find_place(controllers, sandbox.keeper_pid())
+    elif read_group(folder).enabled.issuperset(controllers):
+        return
+    else:
+        place = find_place_at(folder.parent, controllers)
     if isinstance(place, Refusal):
         raise PrivilegeError(f"{_attempt(limited)}: {place}")
+    name = folder.name if folder is not None else f"{NETWORK}{sandbox.name}-{os.urandom(4).hex()}"
     above = prepare(place)
     try:
-        name = f"{NETWORK}{sandbox.name}-{os.urandom(4).hex()}"
-        sandbox.record_groups(place.path / name)  # first, or nobody would find what a killed keeper left
+        if folder is None:
+            sandbox.record_groups(place.path / name)  # first, or nobody would find what a killed keeper left
         sandbox.ask("group", fds=(above,), name=name, controllers=controllers)
+    except OSError:
+        if folder is None:
+            sandbox.forget_groups()
+        raise
     finally:
         os.close(above)
 

@@ -33,8 +33,8 @@ class Process:
         pid: its process id inside the sandbox.
         returncode: its exit status, minus the signal's number when one ended it; None while it runs.
         stdin, stdout, stderr: streams, where they were asked for as `PIPE`.
-        starved: at which limit of the node's memory, in bytes, the kernel killed it or what it started;
-            0 is none.
+        starved: at which limit of the node's memory, in bytes, the kernel killed it, or a shell's last
+            command; 0 is none.
     """
 
     def __init__(

@@ -33,8 +33,8 @@ class JobFacts:
         told: whether somebody told it to end.
         delay: in how many seconds after its end it starts again, or None.
         log: positions of the first byte of its log that is still there, and behind the last.
-        starved: at which limit of its node's memory, in bytes, the kernel killed it or what it started;
-            0 is none.
+        starved: at which limit of its node's memory, in bytes, the kernel killed it, or a shell's last
+            command; 0 is none.
     """
 
     number: int

@@ -188,6 +188,10 @@ class Sandbox:
         """Leave word of where the network's control groups are, for whoever sweeps up."""
         self._folder.record_groups(path)
 
+    def forget_groups(self) -> None:
+        """Take that back; they were not made."""
+        self._folder.forget_groups()
+
     @property
     def owner(self) -> str:
         """The name of the user whose network it is."""

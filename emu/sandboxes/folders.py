@@ -68,6 +68,10 @@ class Folder:
         """Leave word of where the control groups are, for whoever sweeps up."""
         os.symlink(path, _GROUPS, dir_fd=self.fd)
 
+    def forget_groups(self) -> None:
+        """Take that back; they were not made."""
+        os.unlink(_GROUPS, dir_fd=self.fd)
+
     def empty(self) -> None:
         """Remove what is in it, and the control groups first; OSError while those have processes."""
         if (groups := self.groups) is not None:

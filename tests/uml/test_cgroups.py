@@ -109,6 +109,10 @@ def test_memory() -> None:
         assert done.stderr == "emu: HOST1 is out of memory: a program was killed at its limit of 24M\n"
         later = net["HOST1"].popen(["sh", "-c", "exit 3"])
         assert (later.wait(), later.starved) == (3, 0)
+        bystander = net["HOST1"].popen(["sh", "-c", "read line; exit 1"], stdin=subprocess.PIPE)
+        assert net["HOST1"].popen(HOG).wait() == -signal.SIGKILL
+        bystander.communicate(b"\n")
+        assert (bystander.returncode, bystander.starved) == (1, 0)
 
 
 def test_processes() -> None:
@@ -150,6 +154,30 @@ def test_a_node_that_is_added_while_the_network_runs() -> None:
         net["HOST3"].start_job("sleep 1000")
         net.remove_node("HOST3")
         assert not group.exists()
+
+
+def test_a_node_that_is_added_is_limited_in_other_things_than_those_before() -> None:
+    # As on a machine where nothing else has switched the controllers on.
+    (GROUPS / "cgroup.subtree_control").write_text(CONTROLLERS.replace("+", "-"))
+    with emu.Network(pair(memory="64M")) as net:
+        net.add_node("HOST3", cpu=0.5, processes=10)
+        group = own_group(net["HOST3"])
+        assert group.parent == own_group(net["HOST1"]).parent
+        assert (group / "cpu.max").read_text() == "50000 100000\n"
+        assert (group / "pids.max").read_text() == "10\n"
+
+
+def test_limits_that_failed_once_can_be_had_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    with emu.Network(pair()) as net:
+        there = GROUPS / f"emu-{net.name}-{bytes(4).hex()}"
+        there.mkdir()
+        with monkeypatch.context() as patched:
+            patched.setattr("os.urandom", bytes)
+            with pytest.raises(emu.PrivilegeError, match="File exists"):
+                net.add_node("HOST3", memory="64M")
+        there.rmdir()
+        net.add_node("HOST3", memory="64M")
+        assert (own_group(net["HOST3"]) / "memory.max").read_text() == f"{64 * MIB}\n"
 
 
 def test_a_user_in_a_group_that_systemd_delegates(delegated: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import emu
 from emu.cgroups.places import Group, Place, Refusal, System, place_in, read_group, refusal_in
 from emu.cgroups.values import parse_cpu, parse_memory, settings_of, show_memory
-from emu.keeper.groups import Groups, sweep_network
+from emu.keeper.groups import Groups, remove_tree, sweep_network
 
 ALL = frozenset({"cpu", "memory", "pids"})
 TOP = Path("/sys/fs/cgroup")
@@ -77,6 +78,8 @@ def test_all_faults_are_told_at_once() -> None:
         ({"cpu": True}, "cpu True is not a number"),
         ({"memory": "lots"}, "memory 'lots' is not a number"),
         ({"memory": "5000000T"}, "memory '5000000T' is more than 1024T"),
+        ({"memory": "512"}, "memory '512' is less than 1M; write '512M' for MiB"),
+        ({"memory": "5k"}, "fault: node HOST1: memory '5k' is less than 1M"),
         ({"memory": "-1M"}, "memory '-1M' is negative"),
         ({"memory": "1 mile"}, "unknown unit 'mile'"),
         ({"processes": 1.5}, "processes 1.5 is not a whole number"),
@@ -200,6 +203,39 @@ def test_a_folder_for_groups_is_ours_and_directly_below(tmp_path: Path) -> None:
         for name in ("else", "emu-a/b", ""):
             with pytest.raises(OSError, match="control group"):
                 Groups().make(fd, name, ["cpu"])
+    finally:
+        os.close(fd)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_whole_is_not_there(tmp_path: Path) -> None:
+    groups = Groups()
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(FileNotFoundError):  # such folders have no cgroup.subtree_control
+            groups.make(fd, "emu-pair-1", ["cpu"])
+    finally:
+        os.close(fd)
+    assert not groups
+    assert not list(tmp_path.iterdir())
+
+
+def test_groups_go_though_a_process_removes_one_of_its_own_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "emu-pair-1" / "inner").mkdir(parents=True)
+    rmdir = os.rmdir
+
+    def remove_too_late(path: str, *, dir_fd: int) -> None:
+        rmdir(path, dir_fd=dir_fd)
+        if path == "inner":
+            raise FileNotFoundError(errno.ENOENT, "inner")
+
+    monkeypatch.setattr("os.rmdir", remove_too_late)
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        remove_tree("emu-pair-1", fd)
+        remove_tree("emu-gone", fd)
     finally:
         os.close(fd)
     assert not list(tmp_path.iterdir())
