@@ -13,11 +13,13 @@ import pytest
 import emu
 from emu.topologies.two_segment import two_segment
 
-from ..network.test_link_control import LINK, flow
+from ..network.test_link_control import LINK, disciplines, flow
+from .machine import load_modules
 
 
 @pytest.fixture(scope="module")
 def net() -> Iterator[emu.Network]:
+    load_modules(("sch_fq", "sch_fq_codel", "sch_red"))
     with emu.Network(two_segment(), families=(4,)) as running:
         yield running
 
@@ -62,3 +64,19 @@ def test_what_waits_leaves_by_the_rate_that_a_trace_has_by_then(net: emu.Network
     assert time.monotonic() - began < 15  # and not 26
     playing.cancel()
     link.clear()
+
+
+def test_another_queue_can_be_set_while_packets_are_on_their_way_after_a_clear(net: emu.Network) -> None:
+    """What `clear` leaves because of them has the handles of what is set then."""
+    link = net.link("HOST1", "ROUTER")
+    for before, after in (("fq_codel", "red"), ("fq_codel", "fq"), ("fq", "fq_codel")):
+        link.set(rate="10mbit", delay="2s", queue=before)
+        net["HOST1"].run(["ping", "-c", "1", "-W", "0.1", "HOST2"], capture_output=True)
+        link.clear()
+        assert f"qdisc {before} " in disciplines(net)  # the packet is still on its way
+        link.set(rate="10mbit", queue=after, limit=1000)
+        assert f"qdisc {after} " in disciplines(net)
+        assert f"qdisc {before} " not in disciplines(net)
+        assert flow(net, 20, lambda _: None) == list(range(20))
+        link.set(rate=None, queue=None, limit=None)
+        link.clear()
