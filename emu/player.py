@@ -141,7 +141,7 @@ def _wanted(step: Step, plan: Plan) -> Shapings:
             found |= after_clearing(plan, number, step.event.source)
         else:
             found |= after_setting(plan, number, step.values, step.event.source)
-    return varying(step.event, found)
+    return varying(step.event, step.values, found)
 
 
 def _tell(record: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ def check_schedule(events: Sequence[Event], plan: Plan) -> tuple[list[str], list
             _check_source(event, links, plan)
             for values in _settings(event):
                 for number in links:
-                    wanted = varying(event, after_setting(plan, number, values, event.source))
+                    wanted = varying(event, values, after_setting(plan, number, values, event.source))
                     plan = plan.with_shapings(wanted)
                     shapings += [(end, one) for end, one in wanted.items() if one is not None]
             if event.action == "clear":
@@ -54,9 +54,11 @@ def links_of(event: Event, plan: Plan) -> list[int]:
     return [number for number, link in enumerate(plan.links) if event.node in dict(link.ends)]
 
 
-def varying(event: Event, shapings: Mapping[End, Shaping | None]) -> dict[End, Shaping | None]:
-    """Return what interfaces are to do after a step of an event, with rates that may change often."""
-    if event.action not in ("trace", "ramp"):
+def varying(
+    event: Event, values: Mapping[str, Any], shapings: Mapping[End, Shaping | None]
+) -> dict[End, Shaping | None]:  # fmt: skip
+    """Return what interfaces are to do once an event has set values, with rates that may change often."""
+    if event.action not in ("trace", "ramp") or "rate" not in values:
         return dict(shapings)
     return {
         end: one and dataclasses.replace(one, varies=one.rate is not None) for end, one in shapings.items()

@@ -50,6 +50,17 @@ def test_what_keeps_the_rate_of_a_trace_is_asked_for_before_anything_is_built() 
     assert {need[:2] for _, one in shapings for need in needs(one)} == {("hfsc", "rate")}
 
 
+@pytest.mark.parametrize(("ramp", "varies"), [("delay", False), ("rate", True)])
+def test_only_a_rate_that_changes_takes_another_queue(ramp: str, varies: bool) -> None:
+    graph = two_segment()
+    graph.edges["HOST1", "ROUTER"].update(rate="10mbit", delay="5ms")
+    values = {"rate": ["10mbit", "1mbit"], "delay": ["5ms", "9ms"]}[ramp]
+    event = {"at": 0, "link": ["HOST1", "ROUTER"], "ramp": {ramp: values}, "over": "1s"}
+    faults, shapings = check_schedule(parse_schedule([event]), emu.plan_for(graph))
+    assert not faults
+    assert {shaping.varies for _, shaping in shapings} == {varies}
+
+
 def test_a_start_puts_all_off() -> None:
     (event,) = parse_schedule({"start": "2s", "events": [LOOSE]})
     assert event.at == 3 * 10**9
