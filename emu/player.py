@@ -83,27 +83,28 @@ class Player:
             moment = _Until(self._begin + planned)
             moment.sleep(_LEAD)
             try:
-                self._take(upcoming, moment)
+                job = self._take(upcoming, moment)
             except (EmuError, OSError, ValueError) as error:
                 reason = str(error).removeprefix(f"{upcoming.event.target}: ")
                 place = f"{upcoming.event.where}: " if upcoming.event.where else ""
                 self._log(upcoming, moment, f"{place}{upcoming.event.target}: {reason}")
                 return 1
-            self._log(upcoming, moment)
+            self._log(upcoming, moment, job=job)
         self._tell_lateness()
         return 0
 
     def _is_due(self, step: Step) -> bool:
         return self._begin + step.time / _SECOND <= time.monotonic()
 
-    def _take(self, step: Step, moment: Moment) -> None:
+    def _take(self, step: Step, moment: Moment) -> int | None:
+        """Take a step, and return the number of the job that it started; None is none."""
         event, shared = step.event, self._shared
         if step.action == "run":
             assert event.node is not None
             moment.wait()
-            start_job(shared.sandbox, event.node, str(step.values["command"]))
+            job = start_job(shared.sandbox, event.node, str(step.values["command"]))
             moment.mark()
-            return
+            return job.number
         if not step.quiet:
             shared.refresh()
         if step.action in ("down", "up"):
@@ -111,8 +112,11 @@ class Player:
             (set_down if step.action == "down" else set_up)(shared, ends, moment)
         else:
             change_shapings(shared, event.target, lambda plan: _wanted(step, plan), moment)
+        return None
 
-    def _log(self, step: Step, moment: _Until, error: str | None = None) -> None:
+    def _log(
+        self, step: Step, moment: _Until, error: str | None = None, job: int | None = None
+    ) -> None:  # fmt: skip
         """Tell of a step; of the many of a trace, now and then how late they were."""
         planned, real = step.time / _SECOND, (moment.real or time.monotonic()) - self._begin
         if step.quiet and error is None:
@@ -120,8 +124,8 @@ class Player:
             if real - self._told >= _TELL:
                 self._tell_lateness()
             return
-        record = {"planned": planned, "real": round(real, 6), "what": str(step)}
-        _tell(record if error is None else {**record, "error": error})
+        record = {"planned": planned, "real": round(real, 6), "what": str(step), "error": error, "job": job}
+        _tell({key: value for key, value in record.items() if value is not None})
 
     def _tell_lateness(self) -> None:
         if not self._lateness:

@@ -34,13 +34,14 @@ _PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent)
 class Done:
     """One step of a schedule that was taken: when it was to be and when it had taken effect, in seconds.
 
-    `error` is why it failed, and the schedule with it.
+    `error` is why it failed, and the schedule with it; `job` is the number of the program that it started.
     """
 
     planned: float
     real: float
     what: str
     error: str | None = None
+    job: int | None = None
 
     @property
     def late(self) -> float:
@@ -77,7 +78,7 @@ class Playing:
     def log(self) -> list[Done]:
         """The steps that were taken, as far as the network keeps them: the last 1,500 at least."""
         return [
-            Done(one["planned"], one["real"], one["what"], one.get("error"))
+            Done(one["planned"], one["real"], one["what"], one.get("error"), one.get("job"))
             for one in self._records() if "what" in one
         ]  # fmt: skip
 
@@ -93,9 +94,17 @@ class Playing:
     def state(self) -> str:
         """`running`, `done`, `cancelled` or `failed`."""
         facts = self._job.facts()
+        if facts.told:  # from then on, whenever its process ends
+            return "cancelled"
         if not facts.over:
             return "running"
-        return "cancelled" if facts.told else "failed" if facts.status else "done"
+        return "failed" if facts.status else "done"
+
+    @property
+    def failed_programs(self) -> list[JobFacts]:
+        """Programs that it started and that ended by themselves and badly; it goes on without them."""
+        started = {one.job for one in self.log}
+        return [job for job in read_jobs(self._sandbox) if job.number in started and job.failed]
 
     @property
     def error(self) -> str | None:

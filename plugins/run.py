@@ -115,7 +115,11 @@ def _await_end(network: emu.Network, lasting: float | None) -> int:
             one.wait_quietly()
     else:
         time.sleep(max(0.0, network.began + lasting - time.monotonic()))
-    errors = [f"schedule {one.name}: {one.error}" for one in network.schedules() if one.state == "failed"]
+    schedules = network.schedules()
+    for one in schedules:
+        for job in one.failed_programs:
+            print_error(f"schedule {one.name}: {job}")
+    errors = [f"schedule {one.name}: {one.error}" for one in schedules if one.state == "failed"]
     for error in errors:
         print_error(error)
     return 1 if errors else 0

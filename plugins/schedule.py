@@ -84,6 +84,8 @@ def show(playing: Playing) -> None:
         print_table(["PLANNED", "REAL", "LATE ms", "EVENT"], rows)
     if replayed := playing.replayed:
         click.echo(_on_traces(replayed))
+    for job in playing.failed_programs:
+        click.echo(job)
     if error := playing.error:
         click.echo(error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -243,7 +244,7 @@ def test_a_trace_is_replayed_and_can_be_cancelled(
     # 8 frames of 642 bytes at 121 kbit/s; the bucket holds one of full size from the beginning.
     assert time.monotonic() - began > 0.15
     playing.cancel()
-    eventually(lambda: playing.state == "cancelled")
+    assert playing.state == "cancelled"
 
 
 def test_a_schedule_is_begun_with_the_network_and_runs_commands(emu_network: NetworkFactory) -> None:
@@ -255,3 +256,15 @@ def test_a_schedule_is_begun_with_the_network_and_runs_commands(emu_network: Net
     (job,) = (one for one in net.jobs() if one.node == "HOST1")
     assert net.job(job.number).wait(WITHIN) == 0
     assert net.job(job.number).log() == "here\n"
+
+
+def test_a_schedule_tells_of_programs_that_failed(
+    net: emu.Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [{"at": 0, "node": "HOST1", "run": line} for line in ("true", "nosuchprog")]
+    playing = net.schedule(runs)
+    playing.wait(WITHIN)
+    eventually(lambda: [one.command for one in playing.failed_programs] == ["nosuchprog"])
+    assert playing.state == "done"
+    assert Session(net, net.plugins).run_line("schedule") == 0
+    assert re.search(r"^\[\d+\] exit 127  HOST1 nosuchprog$", capsys.readouterr().out, re.MULTILINE)
