@@ -155,9 +155,8 @@ def routes(session: Session, names: tuple[str, ...]) -> None:
     print_table(
         ["NODE", "DESTINATION", "NEXT HOP", "THROUGH", "BY"],
         [
-            (node.name, route.destination, gateway or "on the link", interface, route.protocol)
-            for node in session.nodes(names) for route in node.read_routes()
-            for interface, gateway in route.next_hops or [("", "unreachable")]
+            (node.name, route.destination, *way, route.protocol)
+            for node in session.nodes(names) for route in node.read_routes() for way in route.ways
         ],
     )  # fmt: skip
 

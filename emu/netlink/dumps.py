@@ -14,12 +14,18 @@ from typing import Any
 
 from ..planning.addressing import InterfaceAddress
 from .answers import DONE, ERROR
-from .messages import DUMP, GETADDR, GETLINK, GETROUTE, HEADER, MAIN_TABLE, REQUEST, UNICAST, UNREACHABLE
+from .messages import DUMP, GETADDR, GETLINK, GETROUTE, HEADER, MAIN_TABLE, REQUEST
 
 # include/uapi/linux/if.h
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 #: include/uapi/linux/if_bridge.h
 _PORT_STATES = {0: "disabled", 1: "listening", 2: "learning", 3: "forwarding", 4: "blocking"}
+#: Types of routes, include/uapi/linux/rtnetlink.h; those from `_REFUSING` on lead nowhere.
+_KINDS = {
+    1: "unicast", 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast",
+    6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw",
+}  # fmt: skip
+_REFUSING = 6
 _PROTOCOLS = {2: "kernel", 3: "boot", 4: "static", 9: "ra"}
 
 
@@ -54,14 +60,21 @@ class AddressState:
 class RouteState:
     """A route of the main table.
 
-    `next_hops` are pairs of interface and gateway (None: on the link); there are none where the
-    route says that its destination is unreachable.
+    `next_hops` are pairs of interface and gateway (None: on the link). `kind` is the kernel's type, of most
+    `unicast`; there are no next hops where it is `blackhole`, `unreachable`, `prohibit` or `throw`.
     """
 
     version: int
     destination: str
     next_hops: tuple[tuple[str, str | None], ...]
     protocol: str
+    kind: str = "unicast"
+
+    @property
+    def ways(self) -> list[tuple[str, str]]:
+        """Where it leads, as tables show it: pairs of next hop, or the kind in its place, and interface."""
+        told = "on the link" if self.kind == "unicast" else self.kind
+        return [(gateway or told, interface) for interface, gateway in self.next_hops] or [(told, "")]
 
 
 def read_interfaces(sock: socket.socket) -> list[InterfaceState]:
@@ -103,21 +116,23 @@ def read_addresses(sock: socket.socket) -> list[AddressState]:
 
 
 def read_routes(sock: socket.socket) -> list[RouteState]:
-    """Return the main table of the namespace, but for multicast and the like; IPv4 before IPv6."""
+    """Return the main table of the namespace, routes of all kinds; IPv4 before IPv6."""
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
     names = {one.index: one.name for one in read_interfaces(sock)}
     found: list[RouteState] = []
     for message in _dump(sock, GETROUTE, rtmsg):
-        if message["type"] not in (UNICAST, UNREACHABLE) or message.get_attr("RTA_TABLE") != MAIN_TABLE:
+        if message.get_attr("RTA_TABLE") != MAIN_TABLE:
             continue
+        kind = message["type"]
         version = 4 if message["family"] == socket.AF_INET else 6
         target = message.get_attr("RTA_DST")
         route = RouteState(
             version=version,
             destination=f"{target}/{message['dst_len']}" if target else "default",
-            next_hops=tuple(_next_hops(message, names)) if message["type"] == UNICAST else (),
+            next_hops=tuple(_next_hops(message, names)) if kind < _REFUSING else (),
             protocol=_PROTOCOLS.get(message["proto"], str(message["proto"])),
+            kind=_KINDS.get(kind, str(kind)),
         )
         found.append(route)
     return sorted(found, key=lambda route: route.version)

@@ -111,8 +111,7 @@ def _routes(nodes: Sequence[Node]) -> Iterator[tuple[str, ...]]:
         for route in node.read_routes():
             if str(route.destination).startswith("fe80:"):  # each interface has that one
                 continue
-            for interface, gateway in route.next_hops or [("", "unreachable")]:
-                yield node.name, str(route.destination), str(gateway or "on the link"), interface
+            yield from ((node.name, route.destination, *way) for way in route.ways)
 
 
 def _counters(net: Network, names: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -248,3 +248,13 @@ def test_a_program_with_a_zero_byte_is_refused_and_the_network_goes_on(net: emu.
     with pytest.raises(emu.UsageError, match="zero byte"):
         net["HOST1"].run(["echo", "a\0b"])
     assert net["HOST1"].run(["true"], stdin=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["blackhole", "unreachable", "prohibit", "throw"])
+@pytest.mark.parametrize("destination", ["203.0.113.0/24", "2001:db8:99::/64"])
+def test_routes_that_lead_nowhere_are_told(emu_network: NetworkFactory, kind: str, destination: str) -> None:
+    router = emu_network("two_segment", families=(4, 6))["ROUTER"]
+    router.run(["ip", "route", "add", kind, destination], check=True)
+    found = next(one for one in router.read_routes() if one.destination == destination)
+    assert (found.kind, found.next_hops, found.ways) == (kind, (), [(kind, "")])
+    assert {one.kind for one in router.read_routes()} == {"unicast", kind}

@@ -89,7 +89,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Network, "jobs", lambda _: [])
     monkeypatch.setattr(Node, "read_interfaces", lambda _: interfaces)
     monkeypatch.setattr(Node, "read_addresses", lambda _: [])
-    monkeypatch.setattr(Node, "read_routes", lambda _: [RouteState(4, "10.9.0.0/16", (), "boot")])
+    monkeypatch.setattr(
+        Node, "read_routes", lambda _: [RouteState(4, "10.9.0.0/16", (), "boot", "unreachable")]
+    )
     return lines
 
 
