@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .errors import shown
+
 if TYPE_CHECKING:
     import networkx as nx
 
@@ -30,6 +32,7 @@ def takes_topology(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @click.argument("topology")
+    @click.argument("more", nargs=-1, metavar="", expose_value=False, callback=_refuse_more)
     @click.option(
         "-s", "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of the topology."
     )  # fmt: skip
@@ -103,6 +106,13 @@ class WordsCommand(click.Command):
 
 class LineCommand(WordsCommand):
     """A prompt command that gets the rest of its line as it was typed, as one word: for a shell, say."""
+
+
+def _refuse_more(context: click.Context, _: click.Parameter, words: tuple[str, ...]) -> None:
+    """Refuse words behind the topology; its parameters, which Python has there, are an option's."""
+    if words:
+        hint = f"; a parameter of the topology is --set {words[0]}" if "=" in words[0] else ""
+        raise click.UsageError(f"unexpected argument {shown(words[0])}{hint}", context)
 
 
 def _graph(

@@ -45,6 +45,7 @@ plan two_segmnet
 plan zzzzzzz
 plan ''
 plan two_segment two_segment
+plan two_segment network1=10.0.0.0/24
 plan two_segment --bad
 plan two_segment --as
 plan two_segment --as tc
@@ -163,6 +164,7 @@ def test_a_bad_command_line_gets_one_clear_line(line: str, capsys: pytest.Captur
         ("rnu two_segment", "no command 'rnu'; did you mean run?"),
         ("plan two_segment --set netwrok1=10.0.0.0/24", "did you mean network1"),
         ("plan two_segment --node HOTS1", "did you mean HOST1"),
+        ("run two_segment network1=10.0.0.0/24", "is --set network1=10.0.0.0/24"),
         ("plan several.py", "several.py:f, several.py:g"),
         ("plan needs.py", "needs --set n=..."),
         ("plan raises.py", "raises.py:2"),
