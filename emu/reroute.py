@@ -100,10 +100,21 @@ def _find(sandbox: Sandbox, plan: Plan, route: Router) -> tuple[Plan, Rerouting]
     """Return the plan for what works now, and what makes the kernel's tables those of that plan."""
     states = _states(sandbox, plan)
     _await_carriers(sandbox, states)
-    down = [end for node in plan.nodes for end in without_carrier(node, states[node.name].links)]
+    down = _down(plan, states)
     new = rerouted(plan, down, route)
     reasons = tuple(_reasons(plan, set(down), states))
     return new, Rerouting(new.down, tuple(_differences(plan, new, states)), reasons)
+
+
+def out_of_use(network: Network) -> tuple[str, ...]:
+    """Return a line for each link that carries nothing now: `R1--R2: R1-veth1 is down`."""
+    plan = network.plan
+    states = _states(network.sandbox, plan)
+    return tuple(_reasons(plan, set(_down(plan, states)), states))
+
+
+def _down(plan: Plan, states: Mapping[str, NodeState]) -> list[End]:
+    return [end for node in plan.nodes for end in without_carrier(node, states[node.name].links)]
 
 
 def _reasons(plan: Plan, down: set[End], states: Mapping[str, NodeState]) -> Iterator[str]:

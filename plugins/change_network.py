@@ -15,7 +15,22 @@ if TYPE_CHECKING:
     from emu.prompt.session import Session
 
 
-@click.group()
+class _Elements(click.Group):
+    """A command that says of what: of a node or of a link."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the words begin with."""
+        from emu.errors import shown
+
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            ways = " or ".join(f"'{ctx.info_name} {name} …'" for name in self.commands)
+            raise emu.UsageError(f"{ctx.info_name} {shown(args[0])}: write {ways}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Elements)
 def add() -> None:
     """Add a node or a link: add node NAME, add link A B.
 
@@ -38,7 +53,8 @@ def add_node(session: Session, name: str, attributes: tuple[str, ...]) -> None:
     emu> add node HOST3
     emu> add node SWITCH1 kind=switch
     """
-    click.echo(session.network.add_node(name, **_attributes("node", attributes)))
+    node = session.network.add_node(name, **_attributes("node", attributes))
+    click.echo(f"added: {node.kind} {node.name}")
 
 
 @add.command("link")
@@ -56,7 +72,7 @@ def add_link(session: Session, first: str, second: str, attributes: tuple[str, .
     session.network.add_link(first, second, **_attributes("link", attributes))
 
 
-@click.group()
+@click.group(cls=_Elements)
 def remove() -> None:
     """Remove a node or a link: remove node NAME, remove link A B.
 
@@ -98,11 +114,17 @@ def remove_link(session: Session, first: str, second: str | None) -> None:
 def save(session: Session, path: Path) -> None:
     """Write the network as it is now to a .yaml or .json file, which emu run builds again.
 
+    It holds nodes and links with their attributes, not what commands did in nodes, nor that links are down.
+
     \b
     emu> save lab.yaml
     """
+    from emu.errors import listed
+    from emu.reroute import out_of_use
+
     session.network.save(path)
-    click.echo(f"written: {path}")
+    down = out_of_use(session.network)
+    click.echo(f"written: {path}{f'; out of use here, but not in it: {listed(down)}' if down else ''}")
 
 
 def _attributes(element: str, words: tuple[str, ...]) -> dict[str, Any]:
