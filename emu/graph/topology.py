@@ -158,6 +158,8 @@ class _Builder:
         self.numbers.add((node, number))
         self.next_number[node] = max(self.next_number[node], number + 1)
         name, altname = interface_name(node, number)
+        if (full := altname or name) in self.of:  # words at the prompt would mean either
+            self.faults.append(f"node {full}: an interface of {node} has that name")
         index = len(self.interfaces)
         self.of[node].append(index)
         self.interfaces.append(Interface(name, altname, node, link, weight, pinned, mac, number=number))

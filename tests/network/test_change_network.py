@@ -116,12 +116,16 @@ def test_the_prompt_and_others_that_are_attached(
         assert theirs.run_line(f"save {path}") == 0
         again = emu.plan_for(graph_from(str(path)))
         assert (again.nodes, again.links) == (net.plan.nodes, net.plan.links)
+        assert "out of use" not in capsys.readouterr().out
+        assert ours.run_line("link HOST3 ROUTER down") == 0
+        assert theirs.run_line(f"save {path}") == 0
+        assert "out of use here, but not in it: ROUTER--HOST3: " in capsys.readouterr().out
         assert theirs.run_line("remove node HOST3") == 0
         assert ours.run_line("HOST3 true") == 127
         capsys.readouterr()
         for line in ("add node HOST1", "add link HOST1 HOST9", "add link HOST1 HOST2 wieght=2",
                      "remove link HOST1 HOST2", "remove node X", "add node X kind=hots", "save x.png",
-                     "add link HOST1 HOST2 weight"):  # fmt: skip
+                     "add link HOST1 HOST2 weight", "add node ROUTER-veth0"):  # fmt: skip
             assert ours.run_line(line) != 0
             err = capsys.readouterr().err
             assert err.startswith("emu: ") and err.count("\n") == 1, err  # noqa: PT018  # the line is shown

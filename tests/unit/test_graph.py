@@ -320,6 +320,10 @@ def test_unknown_families(families: Any) -> None:
     assert faults_of(graph)[0].startswith("graph: families ")
 
 
+def test_no_node_is_called_like_an_interface() -> None:
+    assert faults_of(line("a", "a-veth0")) == ["node a-veth0: an interface of a has that name"]
+
+
 def test_all_faults_are_reported_together() -> None:
     graph = line("a", "b", "c", "d")
     graph.graph["families"] = 5
