@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EmuError, UsageError, shown, suggestion
+from .keeper.wire import FOLDER
 
 #: Where the programs that emu itself brings stand, in every sandbox: after the machine's own.
 PROGRAMS = "/run/emu/bin"
@@ -36,7 +37,7 @@ def program_form(
     return {
         "argv": [_portable(word) for word in args],
         "env": {_portable(k): _portable(v) for k, v in environment(env).items()},
-        "cwd": _portable(_working_directory() if cwd is None else cwd),
+        "cwd": _portable(os.path.join(_working_directory(), cwd or "")),
         "umask": umask, "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
         "chosen": [name for name, value in (("env", env), ("cwd", cwd)) if value is not None],
     }  # fmt: skip
@@ -91,6 +92,9 @@ def shell_words(line: str) -> list[str]:
 def start_refusal(error: OSError, program: str, where: str) -> EmuError:
     """Return what a failed start of a program means to the user; `where` is ` in NODE`, or nothing."""
     attempt = f"run {program!r}{where}"
+    if str(error.strerror).startswith(FOLDER):
+        reason = "no such folder" if isinstance(error, FileNotFoundError) else os.strerror(error.errno or 0)
+        return UsageError(f"run a program{where}: cwd {str(error.strerror)[len(FOLDER) :]!r}: {reason}")
     # A folder in PATH that may not be entered is an error of the search, whatever else is missing.
     absent = os.sep not in program and shutil.which(program, os.F_OK, environment()["PATH"]) is None
     if isinstance(error, FileNotFoundError) or (isinstance(error, PermissionError) and absent):

@@ -11,7 +11,7 @@ import termios
 from collections.abc import Callable, Sequence
 
 from .namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, become_node, end_with_parent, setns
-from .wire import FRONT
+from .wire import FOLDER, FRONT
 
 #: What a supervisor passes on to the program's process group.
 FORWARDED = (
@@ -43,15 +43,18 @@ class Program:
 
     `nofile` is the (soft, hard) limit of open files, as the keeper's own soft limit is raised; `fds`
     are standard input, output and error, or one descriptor of a pseudo-terminal if it is `terminal`; `user`
-    is who runs it: user, group, and other groups, or None for root.
+    is who runs it: user, group, and other groups, or None for root. Where it cannot begin in `cwd`, it begins
+    in / unless that `is_chosen`.
     """
 
     def __init__(
         self, argv: list[bytes], env: dict[bytes, bytes], cwd: bytes, umask: int, nofile: tuple[int, int],
         fds: list[int], terminal: bool, user: tuple[int, int, list[int]] | None = None,
+        is_chosen: bool = False,
     ) -> None:  # fmt: skip
         self.argv, self.env, self.cwd, self.umask = argv, env, cwd, umask
         self.nofile, self.fds, self.terminal, self.user = nofile, fds, terminal, user
+        self.is_chosen = is_chosen
 
 
 def fork_and(child: Callable[[], None]) -> int:
@@ -142,8 +145,11 @@ def enter_surroundings(program: Program) -> None:
         os.dup2(copy, target)
     try:
         os.chdir(program.cwd)
-    except OSError:  # hidden by the sandbox's own /run, or removed
-        os.chdir("/")
+    except OSError as error:
+        if program.is_chosen:
+            error.filename = f"{FOLDER}{program.cwd.decode(errors='replace')}"
+            raise
+        os.chdir("/")  # the caller's is hidden by the sandbox's own /run, or removed
     os.umask(program.umask)
     hard = min(program.nofile[1], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(program.nofile[0], hard), hard))

@@ -224,11 +224,12 @@ class Requests:
         chosen = what["chosen"]
         env = what["env"] if "env" in chosen else {**what["env"], **own.get("env", {})}
         env = {**env, **what.get("extra", {})}
-        cwd = what["cwd"] if "cwd" in chosen else own.get("cwd") or what["cwd"]
+        cwd = what["cwd"] if "cwd" in chosen else own.get("cwd")
         return Program(
             argv=[encode(word) for word in what["argv"]],
             env={encode(name): encode(value) for name, value in env.items()},
-            cwd=encode(cwd),
+            cwd=encode(cwd or what["cwd"]),
+            is_chosen=bool(cwd),
             umask=what["umask"],
             nofile=tuple(what["nofile"]),
             terminal=what["terminal"],

@@ -27,6 +27,8 @@ MAX_PART = 1 << 28
 #: The signal that gives a program the foreground of its terminal when SIGCONT follows; without it, it goes on
 #: in the background.
 FRONT = signal.SIGRTMIN
+#: How an error about a program begins that cannot begin in the folder that was chosen for it.
+FOLDER = "folder "
 
 
 class Frame:

@@ -96,6 +96,7 @@ class Node:
 
         Raises:
             CommandNotFound: there is no such program.
+            UsageError: there is no folder `cwd`.
             subprocess.CalledProcessError: with `check`, when the exit status is not zero.
             subprocess.TimeoutExpired: after `timeout` seconds; the program is killed.
         """
@@ -141,6 +142,7 @@ class Node:
 
         Raises:
             CommandNotFound: there is no such program.
+            UsageError: there is no folder `cwd`.
             DaemonFailed: it ended before it was ready, or did not get ready in time; it has been ended.
         """
         from ..processes.daemons import start_awaited

@@ -82,6 +82,28 @@ def test_a_node_has_an_environment_and_a_folder_to_begin_in(network: emu.Network
     assert output(network["HOST1"], "echo ${GREETING-none}") == "none\n"
 
 
+def test_a_folder_to_begin_in_must_be_there(network: emu.Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = network["HOST2"]
+    monkeypatch.chdir("/")
+    assert host.run(["pwd"], capture_output=True, cwd="usr").stdout == b"/usr\n"
+    refusal = "run a program in HOST2: cwd '/nodir': no such folder"
+    with pytest.raises(emu.UsageError, match=refusal):
+        host.run(["pwd"], cwd="nodir")
+    with pytest.raises(emu.UsageError, match=refusal):
+        host.start_job("pwd", cwd="/nodir")
+    with pytest.raises(emu.UsageError, match="cwd '/dev/null': Not a directory"):
+        host.run(["pwd"], cwd="/dev/null")
+
+
+@pytest.mark.parametrize("given", [{"cwd": "/nodir"}, {"run": [{"command": "true", "cwd": "/nodir"}]}])
+def test_so_must_that_of_a_node_and_that_of_a_daemon(given: dict[str, Any]) -> None:
+    with (
+        pytest.raises(emu.UsageError, match="run a program in HOST2: cwd '/nodir': no such folder"),
+        emu.Network(graph_with(**given), fresh_name()) as network,
+    ):
+        network["HOST2"].run(["pwd"])
+
+
 def test_a_log_is_bounded_and_keeps_the_last(network: emu.Network) -> None:
     job = network["HOST1"].start_job("yes | head -c 3000000; echo the end")
     assert job.wait(20) == 0
