@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 _FAULTS_SHOWN = 40
 #: How much of a faulty value an error's text holds.
 _VALUE_SHOWN = 60
+#: What to do where a kernel, or what is allowed here, lacks something that a network can go without.
+BUILD_WITHOUT = "; or --ignore-unsupported builds without, in Python ignore_unsupported=True"
 #: How many names a line lists.
 _NAMES_SHOWN = 5
 

@@ -78,7 +78,7 @@ def run(
     with shown(progress):
         network.start(detached=detach)
     for line in network.unsupported:
-        print_error(line)
+        print_error(f"left out: {line}" if ignore_unsupported else line)
     with network:
         if profile:
             click.echo("\n".join(profile_lines(progress)), err=True)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import PrivilegeError
+from ..errors import BUILD_WITHOUT, PrivilegeError
 from ..kernel_parts import Kernel, Part, read_kernel, way_out
 from .delivery import Batch, Refusal, exchange
 from .filtering import NETLINK_NETFILTER, DropAtRandom, encode_removal
@@ -306,7 +306,7 @@ def check_features(
         return [f"{optional} need {_listed(lacking)}, which this kernel lacks: {lost}"]
     lines = unsupported(needs, there, read_kernel())
     if not ignore:
-        raise PrivilegeError(f"{'; '.join(lines)}; or --ignore-unsupported builds without")
+        raise PrivilegeError(f"{'; '.join(lines)}{BUILD_WITHOUT}")
     return lines
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from ..cgroups.making import prepare
 from ..cgroups.places import Refusal, find_place, find_place_at, read_group
 from ..cgroups.values import CONTROLLERS, settings_of
-from ..errors import PrivilegeError, listed
+from ..errors import BUILD_WITHOUT, PrivilegeError, listed
 from ..keeper.groups import NETWORK
 from ..planning.plan import NodePlan
 from ..sandboxes.connection import Sandbox
@@ -29,7 +29,7 @@ def check_nodes(nodes: Iterable[NodePlan], ignore: bool = False) -> list[str]:
         return []
     line = f"{_attempt(limited)}: {found}"
     if not ignore:
-        raise PrivilegeError(f"{line}; or --ignore-unsupported builds without")
+        raise PrivilegeError(f"{line}{BUILD_WITHOUT}")
     return [line]
 
 

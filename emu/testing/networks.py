@@ -62,7 +62,7 @@ def network_for(
         item: the test.
         source: what the network is made of.
         scope: how long it is kept, and shared; else it ends with the test, or with the fixture.
-        parameters: of the topology, and the network's `families`.
+        parameters: of the topology, and the network's `families` and `ignore_unsupported`.
         asking: the fixture that asks for it.
     """
     if scope in {"", "function"}:
@@ -119,11 +119,13 @@ def _owner(item: pytest.Item, scope: str) -> pytest.Collector:
 def _start(item: pytest.Item, source: Any, parameters: dict[str, Any]) -> Network:
     parameters = dict(parameters)
     families = parameters.pop("families", None)
+    ignore_unsupported = bool(parameters.pop("ignore_unsupported", False))
     required = item.config.getoption("--emu-required") or item.config.getini("emu_required")
     failed = pytest.fail.Exception
     try:
         graph = _graph(source, parameters, item.path.parent)
-        net = Network(graph, families=(families,) if isinstance(families, int) else families)
+        families = (families,) if isinstance(families, int) else families
+        net = Network(graph, families=families, ignore_unsupported=ignore_unsupported)
         net.start()
     except PrivilegeError as error:
         kind = failed if required else pytest.skip.Exception
