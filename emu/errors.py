@@ -34,12 +34,15 @@ class UsageError(EmuError):
 
 
 class TopologyError(UsageError):
-    """A graph that cannot become a network; `faults` holds every reason, each with its node or link."""
+    """A graph that cannot become a network; `faults` holds every reason, each with its node or link.
 
-    def __init__(self, name: str, faults: Iterable[str]) -> None:
+    `what` is the part of it that has them.
+    """
+
+    def __init__(self, name: str, faults: Iterable[str], what: str = "topology") -> None:
         self.faults = tuple(faults)
         count = len(self.faults)
-        head = f"topology {one_line(name)}: {count} fault{'s' if count != 1 else ''}"
+        head = f"{what} {one_line(name)}: {count} fault{'s' if count != 1 else ''}"
         more = f"; and {count - _FAULTS_SHOWN} more" if count > _FAULTS_SHOWN else ""
         super().__init__(f"{head}: {'; '.join(self.faults[:_FAULTS_SHOWN])}{more}")
 

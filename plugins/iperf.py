@@ -80,9 +80,9 @@ def _show(done: Traffic) -> None:
 
 def _cells(one: Stream | Traffic, protocol: str) -> list[str]:
     """Return the figures of a stream, or of all."""
-    from emu.counting.counter_table import rate_text
+    from emu.counting.counter_table import bytes_text, rate_text
 
-    row = [f"{one.seconds:.2f} s", f"{one.bytes / 1e6:.3g} MB", rate_text(one.rate)]
+    row = [f"{one.seconds:.2f} s", bytes_text(one.bytes), rate_text(one.rate)]
     if protocol == "tcp":
         return [*row, "-" if one.retransmits is None else str(one.retransmits)]
     jitter = "-" if one.jitter is None else f"{1000 * one.jitter:.3f} ms"

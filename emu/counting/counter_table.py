@@ -106,8 +106,18 @@ def _end(node: str, interface: str) -> str:
 
 def rate_text(rate: float) -> str:
     """Return a rate in bit/s with three digits and a unit of tc(8): `94.2mbit`."""
-    for unit in ("bit", "kbit", "mbit", "gbit"):
-        if rate < 999.5:
-            return f"{rate:.3g}{unit}"
-        rate /= 1000
-    return f"{rate:.3g}tbit"
+    return _in_units(rate, ("bit", "kbit", "mbit", "gbit", "tbit"))
+
+
+def bytes_text(size: float) -> str:
+    """Return a number of bytes with three digits and a unit: `8.12 GB`."""
+    return _in_units(size, (" B", " kB", " MB", " GB", " TB"))
+
+
+def _in_units(number: float, units: Sequence[str]) -> str:
+    """Return a number with three digits, in the unit that fits; each is a thousand times the one before."""
+    for unit in units[:-1]:
+        if number < 999.5:
+            return f"{number:.3g}{unit}"
+        number /= 1000
+    return f"{number:.3g}{units[-1]}"

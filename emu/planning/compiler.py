@@ -54,7 +54,7 @@ def compile_plan(
         schedule=topology.schedule,
     )
     if faults := check_schedule(plan.schedule, plan)[0]:
-        raise TopologyError(plan.name, faults)
+        raise TopologyError(plan.name, faults, what="schedule of")
     return plan
 
 

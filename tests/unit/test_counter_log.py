@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from emu.counting.counter_log import CounterLog, Ticks
-from emu.counting.counter_table import rate_text
+from emu.counting.counter_table import bytes_text, rate_text
 from emu.counting.counters import LinkCounters
 from emu.errors import EmuError, NotRunning, UsageError
 
@@ -118,3 +118,7 @@ def test_all_drops_are_the_sum() -> None:
 )
 def test_rate_text(rate: float, text: str) -> None:
     assert rate_text(rate) == text
+
+
+def test_bytes_text() -> None:
+    assert [bytes_text(size) for size in (0, 1514, 999_600, 8.12e9)] == ["0 B", "1.51 kB", "1 MB", "8.12 GB"]
