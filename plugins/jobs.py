@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -116,7 +115,8 @@ def log(session: Session, words: tuple[str, ...], follow: bool, lines: int) -> N
     for word in words:
         if word.removeprefix("%") in own:
             raise emu.UsageError(f"show the log of job {word}: it has none; what it says is shown here")
-    show_logs(session.network, words, follow, lines)
+    with session.jobs.shown_elsewhere() if follow else contextlib.nullcontext():
+        show_logs(session.network, words, follow, lines)
 
 
 @click.command(short_help="Show what daemons and background programs printed.")
@@ -153,30 +153,24 @@ def show_logs(network: Network, words: Sequence[str], follow: bool, lines: int |
 
 def _follow(network: Network, named: Sequence[JobFacts], lines: int | None) -> None:
     """Print logs as they grow, each line with its job where there are several, until all ended or Ctrl-C."""
-    lock = threading.Lock()
+    from emu.processes.jobs import follow_jobs
+    from emu.prompt.piping import nobody_reads
 
-    def show(one: JobFacts) -> None:
-        head = f"{one.node}[{one.number}] ".encode() if len(named) > 1 else b""
-        job = network.job(one.number)
-        before = job.log(lines, end=one.log[1]).encode()
-        rest = b""
-        for data in itertools.chain([before], job.follow(one.log[1])):
-            *whole, rest = (rest + data).split(b"\n")
-            with lock:
-                for line in whole:
-                    sys.stdout.buffer.write(head + line + b"\n")
-                sys.stdout.buffer.flush()
-        if rest:
-            with lock:
-                sys.stdout.buffer.write(head + rest + b"\n")
-                sys.stdout.buffer.flush()
+    def look() -> None:
+        if nobody_reads():
+            raise BrokenPipeError
 
-    sys.stdout.flush()
-    threads = [threading.Thread(target=show, args=(one,), daemon=True) for one in named]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    heads = {one.number: f"{one.node}[{one.number}] " if len(named) > 1 else "" for one in named}
+    begun = dict.fromkeys(heads, b"")
+    before = [(one.number, network.job(one.number).log(lines, end=one.log[1]).encode()) for one in named]
+    after = follow_jobs(network.sandbox, {one.number: one.log[1] for one in named}, look)
+    for number, data in itertools.chain(((number, data) for number, data in before if data), after):
+        *whole, begun[number] = (begun[number] + data).split(b"\n")
+        if not data and begun[number]:  # it ended within a line
+            whole = [begun[number]]
+        for line in whole:
+            sys.stdout.write(f"{heads[number]}{line.decode(errors='replace')}\n")
+        sys.stdout.flush()
 
 
 @click.command()

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ..commands import Words, program_form, shell_words, start_refusal
 from ..errors import NotRunning, UsageError
@@ -15,12 +15,14 @@ from ..graph.inside import Command, Restart, command_text
 from ..sandboxes.connection import Sandbox
 from .watching import JobFacts, Watch
 
-__all__ = ["Job", "JobFacts", "last_lines", "read_jobs", "start_job"]
+__all__ = ["Job", "JobFacts", "follow_jobs", "last_lines", "read_jobs", "start_job"]
 
 #: After how many seconds a program that failed is started again at first, and at most.
 _DELAY, _MOST_DELAY = 1.0, 30.0
 #: How long a job may take to end on SIGTERM at the end of its `with` block, in seconds.
 _GRACE = 1.0
+#: How often those who follow jobs that say nothing look whether to go on, in seconds.
+_LOOK = 0.5
 
 
 def start_job(
@@ -78,6 +80,37 @@ def read_jobs(sandbox: Sandbox) -> list[JobFacts]:
     return [JobFacts.of(facts) for facts in programs]
 
 
+def follow_jobs(
+    sandbox: Sandbox, positions: Mapping[int, int], look: Callable[[], object] = lambda: None
+) -> Iterator[tuple[int, bytes]]:
+    """Yield what jobs print as it comes, each with its job's number, until all have ended for good.
+
+    Args:
+        sandbox: the network's.
+        positions: the jobs by their numbers, and from where on in their logs.
+        look: is called every now and then while there is nothing new; it may raise something to end this.
+
+    Yields:
+        A number and what that job printed; nothing but the number when it has ended.
+    """
+    ends: dict[int, int | None] = dict.fromkeys(positions)
+    with Watch(sandbox) as watch:
+        for number, position in positions.items():
+            watch.follow(number, position)
+        while ends:
+            if (update := watch.wait(_LOOK)) is None:
+                look()
+                continue
+            yield from update.output
+            if update.jobs is not None:
+                known = {one.number: (one.log[1] if one.over else None) for one in update.jobs}
+                ends = {number: known.get(number, 0) for number in ends}  # one that is forgotten is over
+            for number, end in list(ends.items()):
+                if end is not None and watch.position(number) >= end:
+                    del ends[number]
+                    yield number, b""
+
+
 class Job:
     """A program that belongs to the network: it goes on when whoever started it leaves."""
 
@@ -123,18 +156,7 @@ class Job:
 
     def follow(self, position: int = 0) -> Iterator[bytes]:
         """Yield what the job prints, from a position of its log on, as it comes, until it ends for good."""
-        with Watch(self._sandbox) as watch:
-            watch.follow(self.number, position)
-            end = None
-            while end is None or watch.position(self.number) < end:
-                update = watch.wait()
-                assert update is not None
-                yield from (data for _, data in update.output)
-                if update.jobs is not None:
-                    mine = next((one for one in update.jobs if one.number == self.number), None)
-                    if mine is None:
-                        return
-                    end = mine.log[1] if mine.over else None
+        return (data for _, data in follow_jobs(self._sandbox, {self.number: position}) if data)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end and return the exit status, minus the signal's number when one ended it.

@@ -196,6 +196,12 @@ class Jobs:
         with contextlib.nullcontext() if self._watcher is None else self._watcher.silence():
             yield
 
+    @contextlib.contextmanager
+    def shown_elsewhere(self) -> Iterator[None]:
+        """Let nobody but the caller show what jobs print meanwhile."""
+        with contextlib.nullcontext() if self._watcher is None else self._watcher.shown_elsewhere():
+            yield
+
     def hold(self) -> None:
         """Tell nothing of what ends until `report`."""
         if self._watcher is not None:

@@ -41,7 +41,8 @@ class Piped:
 
     def __init__(self, rest: str) -> None:
         """Take `| PROGRAM…`, `> FILE` or `>> FILE`, as `sh` understands them."""
-        self._line = f"cat {rest}"
+        # A program that has had enough is to be noticed, not hidden behind a `cat` that still waits for more.
+        self._line = rest[1:] if re.match(r"\|\s*[^|\s]", rest) else f"cat {rest}"
 
     def __enter__(self) -> Piped:
         sys.stdout.flush()

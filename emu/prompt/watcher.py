@@ -38,6 +38,7 @@ class Watcher:
         self._known: dict[int, tuple[int, bool]] | None = None
         self._held: list[str] = []
         self._busy = False
+        self._elsewhere = False
         self._silent, self._later = 0, list[tuple[TextIO, str]]()
         self._lock = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -90,6 +91,15 @@ class Watcher:
                 for stream, text in later:
                     self._write(stream, text)
                 self._lock.notify_all()
+
+    @contextlib.contextmanager
+    def shown_elsewhere(self) -> Iterator[None]:
+        """Do not show what the network's jobs print meanwhile: somebody else does."""
+        self._elsewhere = True
+        try:
+            yield
+        finally:
+            self._elsewhere = False
 
     def show(self, text: str) -> None:
         """Print what something that is no job of the network's prints."""
@@ -183,7 +193,7 @@ class Watcher:
             whole, newline, rest = text, b"\n", b""
         if rest:
             self._begun[number] = rest
-        if newline:
+        if newline and not self._elsewhere:
             sys.stdout.write(self._lines((whole + b"\n").decode(errors="replace")))
             sys.stdout.flush()
 

@@ -168,6 +168,15 @@ def test_a_script_ends_without_a_word_when_nobody_reads(network: Network, line: 
     assert done.stderr == ""
 
 
+def test_a_log_is_followed_until_its_reader_has_enough(network: Network) -> None:
+    job = network["HOST1"].start_job("echo one; exec sleep 1000")
+    try:
+        done = emu("attach", network.name, "-c", f"log -f {job.number} | head -n 1", "-c", "nodes | wc -l")
+    finally:
+        job.kill()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "one\n4\n", "")
+
+
 def test_ps_tells_the_memory(network: Network) -> None:
     rows = [json.loads(line) for line in emu("ps", "--json").stdout.splitlines()]
     memory = next(row["memory"] for row in rows if row["name"] == network.name)
