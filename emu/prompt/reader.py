@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..processes.terminal import has_terminal
+from ..processes.terminal import has_terminal, on_signal
 from ..running.network import Network
 from .session import Leave, Session, print_error
 
@@ -45,7 +45,8 @@ def converse(
             _watch_daemons(session)
             return session.run_lines(lines, "-c" if len(lines) > 1 else "")
         if has_terminal():
-            return talk(session)
+            with on_signal(signal.SIGTSTP, _go_on):
+                return talk(session)
         # Programs must not read the lines that are meant for us.
         session.jobs.stdin = subprocess.DEVNULL
         _watch_daemons(session)
@@ -54,6 +55,11 @@ def converse(
         return leave.status
     finally:
         session.close()
+
+
+def _go_on() -> None:
+    """Ctrl-Z stops programs in nodes, which have a terminal of their own; neither us nor a command's pipe."""
+    os.killpg(0, signal.SIGCONT)
 
 
 def _watch_daemons(session: Session) -> None:
@@ -143,10 +149,14 @@ def _typed_lines(session: Session) -> Iterator[str]:
 
 def _prompt_session(session: Session) -> PromptSession[str]:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.key_binding import KeyBindings
 
     from .completion import LineCompleter
     from .history import open_history
 
+    keys = KeyBindings()
+    keys.add("c-z")(lambda _: None)  # else it would be a letter of the line
     return PromptSession(
-        history=open_history(), completer=LineCompleter(session), complete_while_typing=False
-    )
+        history=open_history(), completer=LineCompleter(session), complete_while_typing=False,
+        key_bindings=keys,
+    )  # fmt: skip

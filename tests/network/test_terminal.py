@@ -422,3 +422,27 @@ def test_the_sandbox_shell_knows_the_nodes(outside: tuple[Screen, str]) -> None:
     screen.wait("192.0.2.1/24")
     screen.line("exit")
     screen.wait(r"outside>\Z")
+
+
+def test_a_log_that_is_followed_shows_each_line_once_and_ends_quietly(screen: Screen) -> None:
+    screen.line("HOST2 for i in $(seq 1000); do echo line-$i; sleep 0.1; done &")
+    screen.wait("^line-3$")
+    screen.clear()
+    screen.line("log -f -n 0 1")
+    shown = re.findall(r"line-\d+$", screen.wait("log -f(?:.*\n)+line-[0-9]+\nline-"), re.MULTILINE)
+    assert len(shown) == len(set(shown))
+    screen.type("C-c")
+    screen.line("kill 1")
+    screen.line("HOST1 hostname")
+    assert "Traceback" not in screen.wait_prompt("^HOST1")
+
+
+def test_ctrl_z_stops_neither_the_prompt_nor_what_it_does_itself(screen: Screen) -> None:
+    screen.type("C-z")
+    screen.line("links -s -i 0.2 | grep --line-buffered veth")
+    screen.wait("veth")
+    screen.type("C-z")
+    screen.type("C-c")
+    screen.wait_prompt()
+    screen.line("HOST1 hostname")
+    assert "topped" not in screen.wait_prompt("^HOST1")
