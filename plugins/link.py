@@ -63,15 +63,22 @@ def act(network: Network, words: Sequence[str]) -> None:
     Raises:
         UsageError: they say nothing that can be done.
     """
+    from emu.errors import suggestion
+    from emu.shaping.attributes import PARSERS
+
     place = next((number for number, word in enumerate(words[:3]) if number and word in _ACTIONS), None)
     if place is None:
-        raise emu.UsageError(f"change a link: name one and what to do: {_USAGE}")
+        hint = next(filter(None, (suggestion(word, _ACTIONS) for word in words[1:3])), "")
+        raise emu.UsageError(f"change a link: name one and what to do: {_USAGE}{hint}")
     chosen, action, rest = network.link(*words[:place]), words[place], words[place + 1 :]
     pairs = [word.partition("=") for word in rest]
     if strange := next(
         (word for word, (name, equals, _) in zip(rest, pairs, strict=True) if not equals or not name), ""
     ):
-        raise emu.UsageError(f"link {action}: {strange} is no attribute, which looks like delay=50ms")
+        hint = f"has no value; write {strange}=…" if strange in PARSERS else ""
+        raise emu.UsageError(
+            f"link {action}: {strange} {hint or 'is no attribute, which looks like delay=50ms'}"
+        )
     values = {name: value for name, _, value in pairs}
     source = values.pop("from", None)
     if (values and action != "set") or (source is not None and action not in ("set", "clear")):

@@ -249,7 +249,10 @@ def _numbered(
         if number is None:
             first = topology.interfaces[segment.interfaces[0]]
             what = f"{len(segment.interfaces)} interfaces on the segment of {first.altname or first.name}"
-            raise PlanError(f"number {what}: prefix {prefix} has too few addresses; pin a shorter one")
+            whole = prefix.prefixlen == prefix.max_prefixlen  # its length was forgotten
+            example = f", such as /{24 if prefix.version == 4 else 64}" if whole else ""
+            way = f"pin a shorter one{example}"
+            raise PlanError(f"number {what}: prefix {prefix} has too few addresses; {way}")
         used.add(prefix[number])
         yield index, prefix[number]
 
