@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import EmuError, UsageError, shown, suggestion
+from .errors import EmuError, UsageError, did_you_mean, nearest, shown
 from .keeper.wire import FOLDER
 
 #: Where the programs that emu itself brings stand, in every sandbox: after the machine's own.
@@ -100,20 +100,20 @@ def start_refusal(error: OSError, program: str, where: str) -> EmuError:
     if isinstance(error, FileNotFoundError) or (isinstance(error, PermissionError) and absent):
         reason = "no such program in PATH" if os.sep not in program else "no such file"
         line = "; a line for a shell is three words: sh -c 'LINE'" if len(program.split()) > 1 else ""
-        return CommandNotFound(f"{attempt}: {reason}{line or nearest_program(program)}")
+        return CommandNotFound(f"{attempt}: {reason}{line or did_you_mean(nearest_programs(program))}")
     if isinstance(error, PermissionError):
         return CommandNotExecutable(f"{attempt}: {os.strerror(error.errno or 0)}")
     return EmuError(f"{attempt}: {os.strerror(error.errno or 0)} ({error.strerror})")
 
 
-def nearest_program(name: str, others: Iterable[str] = ()) -> str:
-    """Return `"; did you mean X?"` for programs in PATH, and `others`, that are called much like `name`."""
+def nearest_programs(name: str, others: Iterable[str] = ()) -> list[str]:
+    """Return programs in PATH, and `others`, that are called much like `name`, the nearest first."""
     found = set(others)
     for folder in environment()["PATH"].split(":"):
         with contextlib.suppress(OSError):
             found.update(os.listdir(folder or os.curdir))
     # Long lists are slow to search, and whoever misspells a word gets its length nearly right.
-    return suggestion(name, (one for one in found if abs(len(one) - len(name)) <= 2))
+    return nearest(name, (one for one in found if abs(len(one) - len(name)) <= 2))
 
 
 class CommandNotFound(EmuError):

@@ -138,6 +138,15 @@ def where(error: BaseException, within: str | None = None, hidden: Sequence[str]
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `"; did you mean X or Y?"` for the known words nearest to `word`, else an empty text."""
+    return did_you_mean(nearest(word, known))
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Return the known words that are much like `word`, two at most, the nearest first."""
     lowered = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), lowered, n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(lowered[name] for name in near)}?" if near else ""
+    return [lowered[name] for name in difflib.get_close_matches(word.lower(), lowered, n=2, cutoff=0.6)]
+
+
+def did_you_mean(words: Sequence[str]) -> str:
+    """Return `"; did you mean X or Y?"`; an empty text without words."""
+    return f"; did you mean {' or '.join(words)}?" if words else ""

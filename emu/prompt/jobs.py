@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..commands import nearest_program, shell_words
-from ..errors import EmuError, UsageError
+from ..commands import nearest_programs, shell_words
+from ..errors import EmuError, UsageError, did_you_mean
 from ..processes.terminal import (
     SPOKEN,
     await_status,
@@ -96,10 +97,21 @@ class Jobs:
         """Say what was meant, where a shell has said that there is no such program."""
         with contextlib.suppress(ValueError, IndexError):
             word = shlex.split(command)[0]
-            if hint := nearest_program(word, self.network.plugins.programs):
+            if hint := self._meant(word):
                 sys.stdout.flush()
                 sys.stderr.write(f"emu: no program {word!r}{hint}\n")
                 sys.stderr.flush()
+
+    def _meant(self, word: str) -> str:
+        """Return a hint at programs that are called much like a word, or at a command of ours that is."""
+        plugins = self.network.plugins
+        commands = {name for name in plugins.commands if not plugins.commands[name].hidden}
+        near = nearest_programs(word, {*plugins.programs, *commands})
+        ours = commands.difference(plugins.programs)
+        own = [one for one in near if one in ours and not shutil.which(one)]
+        if own and own[0] == near[0]:
+            return f"; did you mean emu's own {own[0]}, without a node before it?"
+        return did_you_mean([one for one in near if one not in own])
 
     # -- what goes on here, and ends with the prompt -----------------------------------------------------
 

@@ -78,6 +78,13 @@ def test_a_misspelt_program_gets_one_hint(session: Session, capfd: pytest.Captur
     assert err.count("\n") == 1
 
 
+def test_a_program_that_is_not_there_may_be_a_command_of_ours(
+    session: Session, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert session.run_line("HOST1 pingpairs HOST2") == 127
+    assert "did you mean emu's own pingpair, without a node" in capfd.readouterr().err
+
+
 def test_what_a_program_leaves_behind_is_not_waited_for(session: Session) -> None:
     assert session.run_line("HOST* sleep 1000 & echo started") == 0
 
