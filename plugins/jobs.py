@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 _ENDED = 10
 #: How many lines of a log the prompt shows.
 _LINES = 20
-#: Where to find the jobs that there are.
-_LISTED = "; 'jobs' lists them"
 #: What a job is called, by whether the node's attribute `run` says it.
 _KIND = {True: "daemon", False: "job"}
 #: Signals after which a job is not started again.
 _FOR_GOOD = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGQUIT)
 
 
-def jobs_named(network: Network, words: Sequence[str], all_jobs: Sequence[Listed]) -> list[Listed]:
+def jobs_named(
+    network: Network, words: Sequence[str], all_jobs: Sequence[Listed], listed: str = "jobs"
+) -> list[Listed]:  # fmt: skip
     """Return the jobs that words name: `1` or `%1`, `NODE` for all of its jobs, `NODE:TEXT` for some of them.
 
     Raises:
-        UsageError: a word names none.
+        UsageError: a word names none; tells that `listed` lists all.
     """
     from emu.errors import suggestion
 
@@ -53,7 +53,8 @@ def jobs_named(network: Network, words: Sequence[str], all_jobs: Sequence[Listed
             matching = [one for one in all_jobs if one.node == node and text in one.command]
         if not matching:
             nodes = () if number.isdecimal() or node in network else [known.name for known in network]
-            raise emu.UsageError(f"no job {word}{suggestion(node, nodes) or _LISTED}")
+            hint = suggestion(node, nodes) or f"; '{listed}' lists them"
+            raise emu.UsageError(f"no job {word}{hint}")
         found |= {one.number: one for one in matching}
     return list(found.values())
 
@@ -134,13 +135,15 @@ def logs(name: str, words: tuple[str, ...], follow: bool, lines: int | None) -> 
     from emu.running.network import Network
 
     with Network.attach(name) as network:
-        show_logs(network, words, follow, lines)
+        show_logs(network, words, follow, lines, f"emu attach {network.name} -c jobs")
 
 
-def show_logs(network: Network, words: Sequence[str], follow: bool, lines: int | None) -> None:
-    """Print the logs of jobs, with a head for each where there are several."""
+def show_logs(
+    network: Network, words: Sequence[str], follow: bool, lines: int | None, listed: str = "jobs"
+) -> None:  # fmt: skip
+    """Print the logs of jobs, with a head for each where there are several; `listed` lists all jobs."""
     known = network.jobs()
-    named = jobs_named(network, words, known) if words else known
+    named = jobs_named(network, words, known, listed) if words else known
     if follow:
         _follow(network, named, lines)
         return

@@ -52,8 +52,9 @@ def test_a_network_that_is_not_running_is_told_so(line: str, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("attach {name}x", "did you mean {name}?"),
+        ("attach {name}x", "did you mean {name}"),
         ("exec {name} HOTS1 true", "did you mean HOST1"),
+        ("logs {name} HOST2", "'emu attach {name} -c jobs' lists them"),
         ("exec {name} HOST1", "COMMAND"),
         ("exec {name} HOST1 nosuchprogram", "nosuchprogram"),
         ("run two_segment --name {name} -c 'HOST1 true'", "{name}"),
