@@ -25,6 +25,33 @@ _ATTRIBUTES = ("families", "loopbacks", "packed", "pools", "routes")
 _ROUTES = ("compressed", "full", "hosts", "none")
 
 
+class Seconds(click.ParamType):
+    """A length of time, which becomes a number of seconds: `5`, `100ms`, `2min`.
+
+    Attributes:
+        most: how many seconds it is at most.
+    """
+
+    name = "seconds"
+
+    def __init__(self, most: float = 86_400) -> None:
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return how many seconds a word says."""
+        from .schedules import parse_moment
+
+        if isinstance(value, float):  # an option's default
+            return value
+        try:
+            seconds = parse_moment(value, "time") / 1e9
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not 0 < seconds <= self.most:
+            self.fail(f"{value} is not more than 0 s, and {self.most:g} s at most", param, ctx)
+        return seconds
+
+
 def takes_topology(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the argument TOPOLOGY and the options that go with it.
 
@@ -92,9 +119,10 @@ def takes_family(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def takes_timeout(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command that waits for answers an option for how long: the function gets `timeout`, in s."""
-    length = click.FloatRange(min=0, min_open=True, max=3600)
     text = "How long to wait for an answer; default 1."
-    return click.option("-W", "--timeout", type=length, default=1.0, metavar="SECONDS", help=text)(function)
+    return click.option("-W", "--timeout", type=Seconds(3600), default=1.0, metavar="SECONDS", help=text)(
+        function
+    )
 
 
 class WordsCommand(click.Command):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import Seconds
 
 if TYPE_CHECKING:
     from emu.netlink.dumps import InterfaceState
@@ -37,7 +38,7 @@ def nodes(session: Session) -> None:
 @click.argument("names", nargs=-1, metavar="[NODE]…")
 @click.option("-s", "--statistics", is_flag=True, help="Show what each direction has counted.")
 @click.option(
-    "-i", "--watch", type=click.FloatRange(min=0, min_open=True, max=86_400), metavar="SECONDS",
+    "-i", "--watch", type=Seconds(), metavar="SECONDS",
     help="Show that again every so often, with the rate, until Ctrl-C.",
 )  # fmt: skip
 @click.option("-n", "--count", type=click.IntRange(min=1), metavar="N", help="With --watch: N times.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import emu
-from emu.arguments import takes_family
+from emu.arguments import Seconds, takes_family
 
 if TYPE_CHECKING:
     from emu.prompt.session import Session
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NODE NODE]")
 @click.option(
-    "-t", "--time", "seconds", type=click.FloatRange(min=0, min_open=True, max=86_400), default=5.0,
+    "-t", "--time", "seconds", type=Seconds(), default=5.0,
     metavar="SECONDS", help="For how long; default 5.",
 )  # fmt: skip
 @click.option("-u", "--udp", is_flag=True, help="UDP packets instead of TCP.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import emu
+from emu.arguments import Seconds
 from emu.prompt.own import Recording
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class CounterJob(Recording):
 @click.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "-i", "--interval", type=click.FloatRange(min=0, min_open=True, max=86_400), default=1.0,
+    "-i", "--interval", type=Seconds(), default=1.0,
     metavar="SECONDS", help="From one sample to the next; default 1.",
 )  # fmt: skip
 @click.option("--stop", is_flag=True, help="Stop writing to FILE, or to all files.")

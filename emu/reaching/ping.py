@@ -154,6 +154,10 @@ class PingResults:
         cells |= {(node, node): "-" for node in self.nodes}
         return [[row, *(cells.get((row, column), "") for column in self.nodes)] for row in self.nodes]
 
+    def __repr__(self) -> str:
+        lost = [f"{source} → {target}: {reason}" for source, target, _, reason in self.unreachable]
+        return f"<{'; '.join([str(self), *lost[:2], *('…' for _ in lost[2:3])])}>"
+
     def __str__(self) -> str:
         if not self.pings:
             return f"{self.title}: nothing to do: it takes two nodes"
@@ -270,7 +274,7 @@ def families_for(plan: Plan, family: int | None, timeout: float, attempt: str) -
     Raises:
         UsageError: the network lacks it, or the timeout is none; `attempt` begins the text.
     """
-    if not (math.isfinite(timeout) and timeout > 0):
+    if not (isinstance(timeout, int | float) and math.isfinite(timeout) and timeout > 0):
         raise UsageError(f"{attempt}: timeout {timeout!r} is not a number of seconds above zero")
     if family is None:
         return plan.families

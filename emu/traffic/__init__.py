@@ -67,7 +67,7 @@ def iperf(
             raise UsageError(f"{attempt}: {node.name} is a switch, which has no addresses")
     if first == second:
         raise UsageError(f"{attempt}: name two nodes")
-    if not (math.isfinite(seconds) and 0 < seconds <= 86_400):
+    if not (isinstance(seconds, int | float) and math.isfinite(seconds) and 0 < seconds <= 86_400):
         raise UsageError(f"{attempt}: seconds {seconds!r} is not a number above zero and up to a day")
     if not 1 <= streams <= _STREAMS:
         raise UsageError(f"{attempt}: streams {streams!r} is not a number from 1 to {_STREAMS}")

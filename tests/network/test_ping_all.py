@@ -139,7 +139,7 @@ def test_sample_tries_so_many_pairs_and_the_same_ones_again(net: emu.Network) ->
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"family": 6}, {"family": 5}, {"timeout": 0}, {"timeout": -1}, {"sample": 0}]
+    "wrong", [{"family": 6}, {"family": 5}, {"timeout": 0}, {"timeout": -1}, {"timeout": "1s"}, {"sample": 0}]
 )
 def test_senseless_arguments_are_refused(wrong: dict[str, Any], net: emu.Network) -> None:
     with pytest.raises(emu.UsageError, match="ping all"):

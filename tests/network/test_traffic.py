@@ -92,6 +92,7 @@ def test_no_connection_is_told(net: emu.Network) -> None:
     ("options", "text"),
     [
         ({"seconds": 0}, "seconds 0 is not"),
+        ({"seconds": "1s"}, "seconds '1s' is not"),
         ({"streams": 0}, "streams 0 is not"),
         ({"length": 1}, "length 1 is not"),
         ({"rate": "5furlongs"}, "rate"),

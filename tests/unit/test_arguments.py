@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from emu.arguments import Seconds
 from emu.cli import main
 from emu.graph.attributes import Routing
 
@@ -83,3 +84,10 @@ def test_what_cannot_be_is_one_line(
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds"), [("5", 5), (".5", 0.5), ("100ms", 0.1), ("2min", 120), ("1e1", 10)]
+)
+def test_seconds_may_have_a_unit(word: str, seconds: float) -> None:
+    assert Seconds().convert(word, None, None) == seconds

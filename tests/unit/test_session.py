@@ -66,6 +66,8 @@ def test_empty_lines_and_comments_are_nothing(
         ("remove HOST1", 2, "remove 'HOST1': write 'remove node …' or 'remove link …'"),
         ("link HOST1 ROUTER dwn", 2, "did you mean down?"),
         ("link HOST1 ROUTER set rate 10mbit", 2, "rate has no value; write rate=…"),
+        ("links -i 0", 2, "0 is not more than 0 s, and 86400 s at most; 'help links'"),
+        ("links -i 5parsec", 2, "unknown unit 'parsec'"),
         ("pingall &", 2, "NODE COMMAND… &"),
         ("nodes 2>/dev/null", 2, "redirect 2>: only what a command prints goes elsewhere"),
         ("help HOST3", 2, "no command 'HOST3'; did you mean HOST"),
