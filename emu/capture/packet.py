@@ -18,8 +18,14 @@ _PROTOCOLS = {
     1: "icmp", 2: "igmp", 4: "ipip", 6: "tcp", 17: "udp", 41: "ipv6", 47: "gre", 50: "esp", 58: "icmp6",
     89: "ospf", 112: "vrrp", 132: "sctp",
 }  # fmt: skip
+#: Protocols whose headers begin with the ports of sender and receiver, of 16 bits each.
+_WITH_PORTS = frozenset({"tcp", "udp", "sctp"})
+#: TCP's flags, the lowest bit first (RFC 9293, section 3.1).
+_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")
 #: IPv6's extension headers that tell their length in units of 8 bytes, and the fragment's, which is 8.
 _EXTENSIONS, _FRAGMENT = frozenset({0, 43, 60, 135}), 44
+#: The bits of a fragment's place, in IPv4's header and in IPv6's extension header.
+_PLACE_4, _PLACE_6 = 0x1FFF, 0xFFF8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Packet:
         kind, offset = self._network()
         if kind not in {_IPV4, _IPV6}:
             return _ETHERTYPES.get(kind, f"0x{kind:04x}")
-        number = self._transport(kind, offset)
+        number, _ = self._transport(kind, offset)
         return _PROTOCOLS.get(number, f"ip {number}")
 
     @property
@@ -63,6 +69,19 @@ class Packet:
     def destination(self) -> Address | None:
         """The IP address that it goes to; None where there is none."""
         return self._address(1)
+
+    @property
+    def ports(self) -> tuple[int, int] | None:
+        """The ports of the sender and the receiver; None where there are none, as in a later fragment."""
+        head = self.data[self._transport(*self._network())[1] :][:4]
+        return struct.unpack("!HH", head) if self.protocol in _WITH_PORTS and len(head) == 4 else None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags of TCP that are set: `("SYN", "ACK")`; of others none."""
+        _, offset = self._transport(*self._network())
+        bits = int.from_bytes(self.data[offset + 13 : offset + 14]) if self.protocol == "tcp" else 0
+        return tuple(name for place, name in enumerate(_FLAGS) if bits >> place & 1)
 
     def _network(self) -> tuple[int, int]:
         """Return the EtherType, and the offset of what follows it."""
@@ -85,15 +104,23 @@ class Packet:
             return bool(struct.unpack_from("!H", self.data, 2)[0] == self.length)
         return self.data[0] >> 4 == 6 and struct.unpack_from("!H", self.data, 4)[0] + 40 == self.length
 
-    def _transport(self, kind: int, offset: int) -> int:
+    def _transport(self, kind: int, offset: int) -> tuple[int, int]:
+        """Return the number of IP's protocol and the offset of its header, if that is here."""
         data = self.data
+        if kind not in {_IPV4, _IPV6}:
+            return 0, len(data)
         if kind == _IPV4:
-            return data[offset + 9] if len(data) > offset + 9 else 0
+            later = int.from_bytes(data[offset + 6 : offset + 8]) & _PLACE_4
+            start = len(data) if later else offset + 4 * (data[offset] & 0xF if data[offset:] else 0)
+            return (data[offset + 9] if len(data) > offset + 9 else 0), start
+        later = 0
         number, offset = (data[offset + 6] if len(data) > offset + 6 else 59), offset + 40
         while len(data) >= offset + 2 and (number in _EXTENSIONS or number == _FRAGMENT):
             size = 8 if number == _FRAGMENT else 8 * (data[offset + 1] + 1)
+            if number == _FRAGMENT:
+                later |= int.from_bytes(data[offset + 2 : offset + 4]) & _PLACE_6
             number, offset = data[offset], offset + size
-        return number
+        return number, len(data) if later else offset
 
     def _address(self, which: int) -> Address | None:
         kind, offset = self._network()
@@ -105,5 +132,15 @@ class Packet:
         seconds, nanoseconds = divmod(self.time_ns, 1_000_000_000)
         clock = datetime.fromtimestamp(seconds).strftime("%H:%M:%S")
         way = "out" if self.outgoing else "in "
-        ends = f" {self.source} > {self.destination}" if self.source is not None else ""
-        return f"{clock}.{nanoseconds:09} {self.interface} {way} {self.protocol}{ends}, {self.length} bytes"
+        ports = self.ports or (None, None)
+        ends = [_end(*one) for one in zip((self.source, self.destination), ports, strict=True)]
+        between = f" {' > '.join(ends)}" if self.source is not None else ""
+        what = " ".join([self.protocol + between, *self.flags])
+        return f"{clock}.{nanoseconds:09} {self.interface} {way} {what}, {self.length} bytes"
+
+
+def _end(address: Address | None, port: int | None) -> str:
+    """Return where a packet comes from or goes to, as in a URL."""
+    if port is None:
+        return str(address)
+    return f"[{address}]:{port}" if isinstance(address, ipaddress.IPv6Address) else f"{address}:{port}"

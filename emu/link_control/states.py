@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..netlink.delivery import send
@@ -11,12 +11,28 @@ from ..netlink.present import read_states
 from ..netlink.readiness import await_interfaces
 from ..netlink.removals import SetDown
 from ..reroute import difference
+from ..shaping import describe
 from .applying import Moment
 
 if TYPE_CHECKING:
     from ..netlink.operations import Request
-    from ..planning.plan import End, InterfacePlan, NodePlan
+    from ..planning.plan import End, InterfacePlan, LinkPlan, NodePlan
     from ..sharing import Shared
+
+
+def told(shared: Shared, links: Sequence[LinkPlan]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what tables show of links, each way: from, to, `up` or `down`, and what it does to packets."""
+    nodes = list(dict.fromkeys(node for link in links for node, _ in link.ends))
+    working = {
+        (node, one.name)
+        for node, state in read_states(shared.sandbox, nodes, ()).items()
+        for one in state.links.values() if one.up and one.carrier
+    }  # fmt: skip
+    for link in links:
+        for here, there in (link.ends, link.ends[::-1]):
+            shaping = shared.plan.interface(here).shaping
+            does = "nothing" if shaping is None else describe(shaping)
+            yield here[1], there[1], "up" if here in working else "down", does
 
 
 def set_down(shared: Shared, ends: Iterable[End], moment: Moment | None = None) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..commands import CommandNotFound
-from ..errors import EmuError, UsageError
+from ..commands import CommandNotExecutable, CommandNotFound
+from ..errors import EmuError, LimitError, PrivilegeError, UsageError
+from ..link_control.states import told
+from ..processes.daemons import DaemonFailed
 from .networks import follow_of, networks_of
 
 if TYPE_CHECKING:
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 
 #: How many nodes, lines of a table, and packets are shown.
 _NODES, _LINES, _PACKETS = 6, 24, 30
+#: Of how many jobs the last lines are shown, and how many.
+_JOBS, _LAST = 6, 5
+#: Failures that say all: of what was asked for, of the machine, or of a program, with what it printed.
+_SAY_ALL = (
+    UsageError, PrivilegeError, LimitError, CommandNotFound, CommandNotExecutable, DaemonFailed,
+)  # fmt: skip
 #: For how long, in seconds, an answer to a ping is waited for.
 _TIMEOUT = 0.3
 #: Where hosts say which groups they listen to, unasked and for seconds (RFC 3810).
@@ -55,9 +63,9 @@ def sections_for(
     Args:
         item: the test.
         failure: what is said of its failure; nodes named there come first.
-        caught: what it failed with; a mistake in what was asked for says nothing of a network.
+        caught: what it failed with; what says all by itself needs no state of a network.
     """
-    if caught is not None and isinstance(caught.value, UsageError | CommandNotFound):
+    if caught is not None and isinstance(caught.value, _SAY_ALL):
         return []
     return [
         (f"emu network {net.plan.name}", "\n".join(_described(item, net, failure)))
@@ -73,9 +81,12 @@ def _described(item: pytest.Item, net: Network, failure: str) -> Iterator[str]:
     try:
         counters = list(_counters(net, names))
         yield from _unreachable(net)
+        if links := list(_links(net, names)):
+            yield from _table("links", ("FROM", "TO", "STATE", "DOES TO PACKETS"), links)
         yield from _table("addresses", ("NODE", "INTERFACE", "STATE", "ADDRESSES"), _interfaces(nodes))
         yield from _table("routes", ("NODE", "DESTINATION", "NEXT HOP", "THROUGH"), _routes(nodes))
         yield from _table("counters", ("FROM", "TO", "PACKETS", "BYTES", "DROPS"), counters)
+        yield from _jobs(net, names)
     except (EmuError, OSError) as error:
         yield f"no more can be told: {error}"
     if packets is not None:
@@ -112,6 +123,25 @@ def _routes(nodes: Sequence[Node]) -> Iterator[tuple[str, ...]]:
             if str(route.destination).startswith("fe80:"):  # each interface has that one
                 continue
             yield from ((node.name, route.destination, *way) for way in route.ways)
+
+
+def _links(net: Network, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the directions of links that do something to packets, or are down."""
+    links = [link for link in net.plan.links if any(node in names for node, _ in link.ends)]
+    yield from (row for row in told(net, links) if row[2:] != ("up", "nothing"))
+
+
+def _jobs(net: Network, names: Sequence[str]) -> Iterator[str]:
+    """Yield a table of jobs, and the last that each printed."""
+    jobs = [one for one in net.jobs() if one.node in names or one.node is None]
+    if not jobs:
+        return
+    rows = [(str(one.number), one.node or "", one.state, one.command) for one in jobs]
+    yield from _table("jobs", ("JOB", "NODE", "STATE", "COMMAND"), rows)
+    for one in jobs[:_JOBS]:
+        if lines := net.job(one.number).log(_LAST).splitlines():
+            yield f"last of job {one.number}:"
+            yield from (f"  {line}" for line in lines)
 
 
 def _counters(net: Network, names: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -123,6 +123,62 @@ def test_a_failure_shows_the_network(pytester: pytest.Pytester) -> None:
     done.stdout.no_fnmatch_line("*icmp 198.51.100.1 > 192.0.2.254*")
 
 
+def test_a_failure_shows_what_links_do_and_jobs_and_ports(pytester: pytest.Pytester) -> None:
+    done = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.emu("two_segment")
+        def test(net):
+            net.link("HOST1", "ROUTER").set(mtu=1400)
+            job = net["HOST2"].start_job("echo one; echo two; exec sleep 1000")
+            net.wait_for(lambda: job.log() == "one\\ntwo\\n")
+            with net["HOST1"].socket() as client:
+                assert client.connect_ex((str(net["HOST2"].addresses[0].ip), 81)) > 0
+            net.link("HOST2", "ROUTER").down()
+            assert net.ping_all(timeout=0.2).ok
+        """,
+    )
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "E * <pingall: 2/6 pairs reachable*; HOST1 → HOST2: ROUTER says *",
+            "links:",
+            "  HOST1-veth0 * ROUTER-veth0 * up * mtu 1400",
+            "  HOST2-veth0 * ROUTER-veth1 * down * nothing",
+            "jobs:",
+            "  1 * HOST2 * running * echo one; echo two; exec sleep 1000",
+            "last of job 1:",
+            "  one",
+            "  two",
+            "packets: *",
+            "  * HOST2-veth0 out tcp 198.51.100.1:81 > 192.0.2.1:* RST ACK, *",
+        ]
+    )
+
+
+def test_a_failure_that_says_all_needs_no_network(pytester: pytest.Pytester) -> None:
+    done = run(
+        pytester,
+        """
+        import emu
+        import pytest
+
+        pytestmark = pytest.mark.emu("two_segment", scope="module")
+
+        def test_daemon(net):
+            net["HOST2"].start_job("echo why; exit 3", ready=80)
+
+        def test_privilege(net):
+            raise emu.PrivilegeError("this machine lacks it")
+        """,
+    )
+    done.assert_outcomes(failed=2)
+    done.stdout.fnmatch_lines(["E *it ended (exit 3) before it was ready*", "E *  why", "E *lacks it"])
+    done.stdout.no_fnmatch_line("*emu network two_segment*")
+
+
 def test_a_fixture_of_ones_own_keeps_its_network_as_long_as_itself(pytester: pytest.Pytester) -> None:
     done = run(
         pytester,

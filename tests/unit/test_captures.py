@@ -64,9 +64,31 @@ def test_a_packet_shows_itself_in_a_line() -> None:
     assert str(one).endswith(".000000001 HOST1-veth0 out 0x0000, 60 bytes")
 
 
+TCP = struct.pack("!HHIIBBHHH", 40000, 80, 1, 0, 0x50, 0x14, 0, 0, 0)
+LATER = struct.pack("!BBHI", 6, 0, 8, 0)
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (ETHERNET + b"\x08\x00" + ipv4(6, TCP), "tcp 192.0.2.1:40000 > 198.51.100.1:80 RST ACK, 54 bytes"),
+        (ipv4(17, TCP[:8]), "udp 192.0.2.1:40000 > 198.51.100.1:80, 28 bytes"),
+        (ipv4(1, TCP[:8]), "icmp 192.0.2.1 > 198.51.100.1, 28 bytes"),
+        (ipv6(6, TCP), "tcp [fd00::1]:40000 > [fd00::2]:80 RST ACK, 60 bytes"),
+        (ipv6(44, LATER + TCP), "tcp fd00::1 > fd00::2, 68 bytes"),
+        (ipv4(6, TCP[:3]), "tcp 192.0.2.1 > 198.51.100.1, 23 bytes"),
+        (ETHERNET + b"\x08\x06" + bytes(28), "arp, 42 bytes"),
+    ],
+)
+def test_a_line_has_ports_and_flags(frame: bytes, text: str) -> None:
+    assert str(packet(frame)).endswith(f" out {text}")
+
+
 @pytest.mark.parametrize("size", range(0, 60, 3))
 def test_packets_cut_anywhere_are_no_error(size: int) -> None:
-    assert packet((ETHERNET + b"\x86\xdd" + ipv6(0, b"\x3a\x00" + bytes(6)))[:size]).protocol
+    cut = packet((ETHERNET + b"\x86\xdd" + ipv6(0, b"\x3a\x00" + bytes(6)))[:size])
+    assert cut.protocol in str(cut)
+    assert str(packet((ETHERNET + b"\x08\x00" + ipv4(6, TCP))[:size]))
 
 
 @pytest.mark.filterwarnings("ignore:Field type should not be:DeprecationWarning")  # the reader's own

@@ -80,6 +80,13 @@ def test_summary_without_answers_has_no_times() -> None:
     )
 
 
+def test_results_show_themselves_in_a_line_with_a_few_reasons() -> None:
+    lost = tuple(Ping("A", name, 4, None, "down") for name in "BCD")
+    start = "pingall: 0/{0} pairs reachable, 100% loss; A → B: down; A → C: down"
+    assert repr(PingResults((), lost)) == f"<{start.format(3)}; …>"
+    assert repr(PingResults((), lost[:2])) == f"<{start.format(2)}>"
+
+
 def test_nothing_to_ping_is_no_failure() -> None:
     nothing = PingResults(("A",), ())
     assert nothing.ok
