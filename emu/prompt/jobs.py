@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import shutil
 import signal
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: What a shell answers when there is no such program.
 NOT_FOUND = 127
+#: What only changes the shell that runs it, which ends with the line.
+_FORGOTTEN = re.compile(r"(cd|export)\b[^;&|\n]*")
 
 
 class _Stop(Exception):
@@ -66,6 +69,9 @@ class Jobs:
         status = self._run_in_front(node, command)
         if status == NOT_FOUND:
             self.explain(command)
+        elif status == 0 and (found := _FORGOTTEN.fullmatch(command)):
+            way = f"'{node.name} {command} && COMMAND…' or '{node.name} bash' keeps it"
+            _say(f"{node.name} {found[1]}: each line has a shell of its own; {way}")
         return status
 
     def _run_in_front(self, node: Node, command: str) -> int:
@@ -98,9 +104,7 @@ class Jobs:
         with contextlib.suppress(ValueError, IndexError):
             word = shlex.split(command)[0]
             if hint := self._meant(word):
-                sys.stdout.flush()
-                sys.stderr.write(f"emu: no program {word!r}{hint}\n")
-                sys.stderr.flush()
+                _say(f"no program {word!r}{hint}")
 
     def _meant(self, word: str) -> str:
         """Return a hint at programs that are called much like a word, or at a command of ours that is."""
@@ -228,6 +232,12 @@ class Jobs:
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
+
+
+def _say(text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(f"emu: {text}\n")
+    sys.stderr.flush()
 
 
 @contextlib.contextmanager

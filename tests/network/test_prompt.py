@@ -184,6 +184,13 @@ def test_a_log_is_followed_until_its_reader_has_enough(network: Network) -> None
     assert (done.returncode, done.stdout, done.stderr) == (0, "one\n4\n", "")
 
 
+def test_a_folder_that_is_changed_for_nothing_is_told(network: Network) -> None:
+    done = emu("attach", network.name, "-c", "HOST1 cd /", "-c", "HOST1 cd / && pwd")
+    assert (done.returncode, done.stdout) == (0, "/\n")
+    way = "'HOST1 cd / && COMMAND…' or 'HOST1 bash' keeps it"
+    assert done.stderr == f"emu: HOST1 cd: each line has a shell of its own; {way}\n"
+
+
 def test_ps_tells_the_memory(network: Network) -> None:
     rows = [json.loads(line) for line in emu("ps", "--json").stdout.splitlines()]
     memory = next(row["memory"] for row in rows if row["name"] == network.name)
