@@ -101,17 +101,11 @@ def act(network: Network, words: Sequence[str]) -> None:
 
 def show(network: Network, chosen: RunningLink) -> None:
     """Print what either direction of a link does, and whether its ends are up."""
-    from emu.shaping import describe
+    from emu.link_control.states import told
     from emu.tables import print_table
 
-    does = chosen.shaping
-    rows = []
-    for here, there in (chosen.ends, chosen.ends[::-1]):
-        one = does[here[0]]
-        state = next((one for one in network[here[0]].read_interfaces() if one.name == here[1]), None)
-        up = "up" if state is not None and state.up and state.carrier else "down"
-        rows.append((here[1], there[1], up, describe(one) if one is not None else "nothing"))
-    print_table(["FROM", "TO", "STATE", "DOES TO PACKETS"], rows)
+    links = [link for link in network.plan.links if link.ends == chosen.ends]
+    print_table(["FROM", "TO", "STATE", "DOES TO PACKETS"], list(told(network, links)))
 
 
 @emu.hookimpl
