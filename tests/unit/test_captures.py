@@ -164,7 +164,8 @@ def test_places_that_are_not_there_are_told(plan: emu.Plan, where: str, said: st
 
 
 def test_a_name_of_two_things_asks_which() -> None:
-    plan = emu.plan_for(nx.Graph([("A", "A-veth0")]))
-    with pytest.raises(emu.UsageError, match="write A:A-veth0"):
-        points_for(plan, ["A-veth0"])
-    assert points_for(plan, ["A:A-veth0"])[0].planned == ["A-veth0"]
+    long = "a-node-of-a-long-name"
+    plan = emu.plan_for(nx.Graph([(long, "veth0")]))
+    with pytest.raises(emu.UsageError, match=f"write {long}:veth0"):
+        points_for(plan, ["veth0"])
+    assert points_for(plan, [f"{long}:veth0"])[0].planned == ["veth0"]
