@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from ..errors import UsageError
 from ..processes.terminal import on_signal, shell_status
@@ -28,6 +30,17 @@ def split_pipe(line: str) -> tuple[str, str]:
                 raise UsageError(f"redirect {found[1]}: only what a command prints goes elsewhere, by > or |")
             return line[: found.start()], line[found.start() :]
     return line, ""
+
+
+@contextlib.contextmanager
+def kept_output() -> Iterator[None]:
+    """Have standard output be afterwards what it was, also where a Ctrl-C comes as `Piped` lets go of it."""
+    before = os.dup(1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
 
 
 class Piped:

@@ -19,7 +19,7 @@ from ..running.network import Network
 from ..running.node import Node
 from .choosing import is_pattern, names_matching
 from .jobs import NOT_FOUND, Jobs
-from .piping import Piped, nobody_reads, split_pipe
+from .piping import Piped, kept_output, nobody_reads, split_pipe
 
 if TYPE_CHECKING:
     from ..hooks.plugin_manager import PluginManager
@@ -189,7 +189,7 @@ class Session:
         if not pipe:
             return self._invoke(command, name, words)
         status = 0
-        with self.jobs.silence(), Piped(pipe) as piped:
+        with self.jobs.silence(), kept_output(), Piped(pipe) as piped:
             status = self._invoke(command, name, words)
         return status or piped.status
 

@@ -48,6 +48,8 @@ class Sandbox:
         self._folder, self._sock, self._log = folder, sock, log
         self._receiver = Receiver()
         self._lock = threading.Lock()
+        #: How many answers are to come.
+        self._owed = 0
         self._process = os.getpid()
         #: None while the keeper has not answered, because it is stopped or hangs.
         self.facts: Facts | None = None
@@ -62,6 +64,7 @@ class Sandbox:
         if not self.ours():
             self._reconnect()
         with self._lock:
+            self._settle()
             self._send({"do": do, **arguments}, blob, fds)
             return self._answer()
 
@@ -74,28 +77,31 @@ class Sandbox:
         if not self.ours():
             self._reconnect()
         with self._lock:
-            waiting = 0
-            try:
-                for arguments, blob in requests:
-                    self._send({"do": do, **arguments}, blob)
-                    waiting += 1
-                    if waiting > 1:
-                        waiting -= 1
-                        yield self._answer()
-                while waiting:
-                    waiting -= 1
+            self._settle()
+            for arguments, blob in requests:
+                self._send({"do": do, **arguments}, blob)
+                if self._owed > 1:
                     yield self._answer()
-            finally:  # whoever asks next must not get an answer to this
-                for _ in range(waiting):
-                    with contextlib.suppress(OSError, NotRunning):
-                        self._answer()
+            while self._owed:
+                yield self._answer()
+
+    def _settle(self) -> None:
+        """Take the answers that nobody waited for: a Ctrl-C may come between a request and its answer."""
+        while self._owed:
+            with contextlib.suppress(OSError):
+                for fd in self._answer().fds:
+                    os.close(fd)
 
     def _send(self, message: dict[str, Any], blob: bytes, fds: tuple[int, ...] = ()) -> None:
+        self._owed += 1
         try:
             with contextlib.suppress(BrokenPipeError):  # a keeper that failed left word of why
                 send_frame(self._sock, message, blob, fds)
         except OSError:  # the connection is broken or closed
             raise NotRunning(f"network {self.name} has ended" + self._last_words()) from None
+        except Exception:  # it was not sent
+            self._owed -= 1
+            raise
 
     def _answer(self) -> Frame:
         """Return the next answer; the errors are those of `ask`."""
@@ -105,6 +111,7 @@ class Sandbox:
             answer = None
         if answer is None:
             raise NotRunning(f"network {self.name} has ended" + self._last_words())
+        self._owed -= 1
         if "errno" in answer.message:
             raise OSError(answer.message["errno"], answer.message["about"])
         return answer
@@ -116,7 +123,7 @@ class Sandbox:
     def _reconnect(self) -> None:
         sock = self.connect()
         self._sock.close()
-        self._sock, self._receiver, self._lock = sock, Receiver(), threading.Lock()
+        self._sock, self._receiver, self._lock, self._owed = sock, Receiver(), threading.Lock(), 0
         self._process = os.getpid()
 
     def greet(self) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from unittest.mock import Mock
 
 import pytest
 
@@ -267,3 +268,24 @@ def test_a_copy_uses_the_network_beside_its_parent(network: emu.Network) -> None
     child.join()
     assert theirs == [["192.0.2.1/24"]] * 20
     assert mine == [["198.51.100.1/24"]] * 20
+
+
+QUESTIONS: dict[str, Callable[[emu.Network], object]] = {
+    "one": lambda network: network.jobs(),
+    "a socket": lambda network: network["HOST1"].socket(),
+    "many": lambda network: network.counters(),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_an_interrupted_question_gives_nobody_else_its_answer(
+    network: emu.Network, monkeypatch: pytest.MonkeyPatch, question: Callable[[emu.Network], object]
+) -> None:
+    """Ctrl-C may come while an answer is on its way."""
+    with monkeypatch.context() as patched:
+        patched.setattr("emu.sandboxes.connection.receive_frame", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            question(network)
+    assert [one.name for one in network["ROUTER"].read_interfaces()][1:] == ["ROUTER-veth0", "ROUTER-veth1"]
+    assert network.jobs() == []
+    assert len(network.counters()) == 4

@@ -77,7 +77,9 @@ class Screen:
 @pytest.fixture
 def screen(tmp_path: Path) -> Iterator[Screen]:
     """A prompt on two_segment, in a shell that tells its exit status."""
-    screen = Screen(tmp_path, f"{EMU} run two_segment --name {fresh_name()}; echo status $?; exec sleep 1000")
+    # The shell does not end with a Ctrl-C that is for emu, nor do programs inherit that.
+    run = f"trap : INT; {EMU} run two_segment --name {fresh_name()}"
+    screen = Screen(tmp_path, f"{run}; echo status $?; exec sleep 1000")
     try:
         screen.wait_prompt()
         yield screen
@@ -439,10 +441,7 @@ def test_a_log_that_is_followed_shows_each_line_once_and_ends_quietly(screen: Sc
 
 def test_ctrl_z_stops_neither_the_prompt_nor_what_it_does_itself(screen: Screen) -> None:
     screen.type("C-z")
-    screen.line("links -s -i 0.2 | grep --line-buffered veth")
+    screen.line("links -s -i 0.2 | head -n 30")
     screen.wait("veth")
     screen.type("C-z")
-    screen.type("C-c")
-    screen.wait_prompt()
-    screen.line("HOST1 hostname")
-    assert "topped" not in screen.wait_prompt("^HOST1")
+    assert "topped" not in screen.wait_prompt("veth")
