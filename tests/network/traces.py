@@ -108,7 +108,8 @@ class Traces:
         self._witness: Witness | None = None
         self._looked: float | None = None
         if self.keeper is not None:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ending right now
+            # It may be ending right now: a process without memory is nobody's to look at.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
                 self._note(self.keeper)
 
     def _note(self, keeper: int) -> None:
