@@ -112,18 +112,21 @@ class Watcher:
             self._announce(text)
 
     def close(self) -> None:
-        """Stop, when what jobs have printed until now has been shown."""
+        """Stop, when what jobs have printed until now has been shown, and which of them ended told."""
         deadline = time.monotonic() + _LAST
         try:
-            ends = {one.number: one.log[1] for one in read_jobs(self._sandbox) if one.number in self.mine}
+            jobs = read_jobs(self._sandbox)
         except (EmuError, OSError):
-            ends = {}
+            jobs = []
+        ends = {one.number: one.log[1] for one in jobs if one.number in self.mine}
         while self._thread.is_alive() and time.monotonic() < deadline:
             if all(self._watch.position(number) >= end for number, end in ends.items()):
                 break
             time.sleep(0.005)
         self._watch.close()
         self._thread.join(_LAST)
+        if self._known is not None and not self._thread.is_alive():
+            self._compare(jobs)
         for number in list(self._begun):
             self._show(number, b"", last=True)
 

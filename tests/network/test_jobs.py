@@ -280,13 +280,13 @@ def test_jobs_outlive_their_prompt_and_are_seen_from_everywhere(detached: str) -
 
 def test_a_script_is_told_of_a_daemon_that_ends(tmp_path: Path) -> None:
     lab = tmp_path / "lab.yaml"
-    lab.write_text('nodes: {HOST1: {run: ["echo last words; sleep 0.3; exit 7"]}}\n')
+    lab.write_text('nodes: {HOST1: {run: ["echo last words; sleep 1; exit 7"]}}\n')
     done = subprocess.run(
         [*EMU, "run", str(lab), "-c", "wait 1", "-c", "HOST1 sleep 0.3"], env=surroundings(),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 7
-    assert "emu: [1] exit 7  HOST1 echo last words; sleep 0.3; exit 7\n  last words\n" in done.stderr
+    assert "emu: [1] exit 7  HOST1 echo last words; sleep 1; exit 7\n  last words\n" in done.stderr
 
 
 def test_no_job_outlives_a_killed_keeper(detached: str) -> None:
