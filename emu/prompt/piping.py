@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import IO
 
 from ..errors import UsageError
-from ..processes.terminal import on_signal, shell_status
+from ..processes.terminal import on_signal
 
 #: What is quoted, escaped or a comment; else where a pipe or a redirection begins, with its stream's number.
 _TOKEN = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|\#.*|(\||(?:(?<!\S)\d)?>)""", re.DOTALL)
@@ -33,53 +34,48 @@ def split_pipe(line: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def kept_output() -> Iterator[None]:
-    """Have standard output be afterwards what it was, also where a Ctrl-C comes as `Piped` lets go of it."""
+def piped(rest: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Have what is printed meanwhile go where `rest` says, `| PROGRAM…`, `> FILE` or `>> FILE`, as `sh` does.
+
+    Yields the shell that sees to it, which has ended afterwards. A reader who has had enough is no error.
+    """
+    # A program that has had enough is to be noticed, not hidden behind a `cat` that still waits for more.
+    line = rest[1:] if re.match(r"\|\s*[^|\s]", rest) else f"cat {rest}"
+    sys.stdout.flush()
+    shell = subprocess.Popen(["sh", "-c", line], stdin=subprocess.PIPE)
+    assert shell.stdin is not None
+    try:
+        with _output_to(shell.stdin), contextlib.suppress(BrokenPipeError):
+            yield shell
+    finally:
+        with on_signal(signal.SIGINT, lambda: None):  # it is for the programs, which may go on
+            shell.wait()
+
+
+@contextlib.contextmanager
+def _output_to(pipe: IO[bytes]) -> Iterator[None]:
+    """Make a pipe the standard output meanwhile; nobody else has its end."""
     before = os.dup(1)
+    os.dup2(pipe.fileno(), 1)
+    pipe.close()
     try:
         yield
-    finally:
-        os.dup2(before, 1)
-        os.close(before)
-
-
-class Piped:
-    """A pipe or a redirection, which takes what is printed in its `with` block; a reader may have had enough.
-
-    Attributes:
-        status: that of the last program of the pipe, known behind the block.
-    """
-
-    status = 0
-
-    def __init__(self, rest: str) -> None:
-        """Take `| PROGRAM…`, `> FILE` or `>> FILE`, as `sh` understands them."""
-        # A program that has had enough is to be noticed, not hidden behind a `cat` that still waits for more.
-        self._line = rest[1:] if re.match(r"\|\s*[^|\s]", rest) else f"cat {rest}"
-
-    def __enter__(self) -> Piped:
-        sys.stdout.flush()
-        self._shell = subprocess.Popen(["sh", "-c", self._line], stdin=subprocess.PIPE)
-        assert self._shell.stdin is not None
-        self._before = os.dup(1)
-        os.dup2(self._shell.stdin.fileno(), 1)
-        self._shell.stdin.close()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        enough = kind is not None and issubclass(kind, BrokenPipeError)
+    finally:  # also where a Ctrl-C comes as this is left
         try:
+            _flush()
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
+
+
+def _flush() -> None:
+    """Print what is buffered; where its reader has left, nobody else gets it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 1)
             sys.stdout.flush()
-        except BrokenPipeError:
-            with open(os.devnull, "wb") as nothing:  # what is still buffered is for nobody else
-                os.dup2(nothing.fileno(), 1)
-                sys.stdout.flush()
-            enough = True
-        os.dup2(self._before, 1)
-        os.close(self._before)
-        with on_signal(signal.SIGINT, lambda: None):  # it is for the programs, which may go on
-            self.status = shell_status(self._shell.wait())
-        return enough
 
 
 def nobody_reads() -> bool:

@@ -15,11 +15,12 @@ import click
 
 from ..arguments import LineCommand
 from ..errors import EmuError, NotRunning, UsageError, shown, suggestion
+from ..processes.terminal import shell_status
 from ..running.network import Network
 from ..running.node import Node
 from .choosing import is_pattern, names_matching
 from .jobs import NOT_FOUND, Jobs
-from .piping import Piped, kept_output, nobody_reads, split_pipe
+from .piping import nobody_reads, piped, split_pipe
 
 if TYPE_CHECKING:
     from ..hooks.plugin_manager import PluginManager
@@ -189,9 +190,9 @@ class Session:
         if not pipe:
             return self._invoke(command, name, words)
         status = 0
-        with self.jobs.silence(), kept_output(), Piped(pipe) as piped:
+        with self.jobs.silence(), piped(pipe) as shell:
             status = self._invoke(command, name, words)
-        return status or piped.status
+        return status or shell_status(shell.returncode)
 
     def _invoke(self, command: click.Command, name: str, words: list[str]) -> int:
         leaving = contextlib.suppress(click.exceptions.Exit)  # --help leaves while the context is made
