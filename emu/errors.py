@@ -115,6 +115,12 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def joined(words: Iterable[str]) -> str:
+    """Return words as part of a sentence: `a, b and c`."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def where(error: BaseException, within: str | None = None, hidden: Sequence[str] = ()) -> str:
     """Return an exception as one line, with the file and line that it came from.
 

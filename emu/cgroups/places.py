@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import joined
 from .around import groups_around, lines_of
 from .values import CONTROLLERS
 
@@ -173,8 +174,7 @@ def _occupied(path: Path, system: System) -> Refusal:
 
 def named(controllers: Sequence[str]) -> str:
     """Return some controllers as a part of a sentence."""
-    *others, last = controllers
-    return f"{', '.join(others)} and {last} controllers" if others else f"{last} controller"
+    return f"{joined(controllers)} controller{'s' * (len(controllers) > 1)}"
 
 
 # -- what there is -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import BUILD_WITHOUT, PrivilegeError
+from ..errors import BUILD_WITHOUT, PrivilegeError, joined
 from ..kernel_parts import Kernel, Part, read_kernel, way_out
 from .delivery import Batch, Refusal, exchange
 from .filtering import NETLINK_NETFILTER, DropAtRandom, encode_removal
@@ -267,13 +267,8 @@ def _lacking(needs: Iterable[Need], there: Collection[str]) -> dict[str, list[Ne
     return {name: needed for name, needed in found.items() if FEATURES[name].part_of not in found}
 
 
-def _listed(words: Iterable[str]) -> str:
-    *others, last = dict.fromkeys(words)
-    return f"{', '.join(others)} and {last}" if others else last
-
-
 def _line(feature: Feature, needs: list[Need], there: Collection[str], kernel: Kernel) -> str:
-    purposes = _listed(need.purpose for need in needs)
+    purposes = joined(dict.fromkeys(need.purpose for need in needs))
     places = list(dict.fromkeys(need.place for need in needs))
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
     cure = f"boot {feature.since} or newer" if feature.is_too_new(there) else way_out(feature.parts, kernel)
@@ -301,9 +296,9 @@ def check_features(
     if not lacking:
         return []
     if optional:
-        purposes = _listed(need.purpose for found in lacking.values() for need in found)
+        purposes = joined(dict.fromkeys(need.purpose for found in lacking.values() for need in found))
         lost = f"links carry packets without {purposes}"
-        return [f"{optional} need {_listed(lacking)}, which this kernel lacks: {lost}"]
+        return [f"{optional} need {joined(lacking)}, which this kernel lacks: {lost}"]
     lines = unsupported(needs, there, read_kernel())
     if not ignore:
         raise PrivilegeError(f"{'; '.join(lines)}{BUILD_WITHOUT}")

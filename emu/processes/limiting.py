@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from ..cgroups.making import prepare
 from ..cgroups.places import Refusal, find_place, find_place_at, read_group
 from ..cgroups.values import CONTROLLERS, settings_of
-from ..errors import BUILD_WITHOUT, PrivilegeError, listed
+from ..errors import BUILD_WITHOUT, PrivilegeError, joined, listed
 from ..keeper.groups import NETWORK
 from ..planning.plan import NodePlan
 from ..sandboxes.connection import Sandbox
@@ -94,6 +94,4 @@ def _controllers(nodes: Iterable[NodePlan]) -> list[str]:
 
 
 def _attempt(nodes: Sequence[NodePlan]) -> str:
-    *others, last = _kinds(nodes)
-    kinds = f"{', '.join(others)} and {last}" if others else last
-    return f"limit {kinds} of {listed([node.name for node in nodes])}"
+    return f"limit {joined(_kinds(nodes))} of {listed([node.name for node in nodes])}"
