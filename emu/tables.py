@@ -20,6 +20,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     show(table_text(columns, rows))
 
 
+def elapsed(seconds: float) -> str:
+    """Return a time of so many seconds as 0:00:05."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}"
+
+
 def show(text: str) -> None:
     """Print a text; at a terminal, the user's pager shows one that is longer than the screen, as with git.
 

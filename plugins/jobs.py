@@ -71,17 +71,17 @@ def jobs(session: Session, every: bool) -> None:
     emu> HOST2 python3 -m http.server &
     emu> jobs
     """
-    from emu.tables import print_table
+    from emu.tables import elapsed, print_table
 
     known = session.network.jobs()
     ended = [one.number for one in known if one.over]
     hidden = set() if every else set(ended[:-_ENDED])
     rows = [
-        (one.number, one.node or "-", _KIND[one.daemon], one.state, span(one.age), one.command)
+        (one.number, one.node or "-", _KIND[one.daemon], one.state, elapsed(one.age), one.command)
         for one in known if one.number not in hidden
     ]  # fmt: skip
     rows += [
-        (one.number, one.node or "-", "here", one.state, span(one.age), one.command)
+        (one.number, one.node or "-", "here", one.state, elapsed(one.age), one.command)
         for one in session.jobs.own()
     ]  # fmt: skip
     if rows:
@@ -90,13 +90,6 @@ def jobs(session: Session, every: bool) -> None:
         click.echo("no jobs")
     if hidden:
         click.echo(f"{len(hidden)} more have ended; 'jobs -a' shows them")
-
-
-def span(seconds: float) -> str:
-    """Return a time of so many seconds as 0:00:05."""
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}"
 
 
 @click.command()

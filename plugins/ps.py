@@ -55,14 +55,14 @@ def ps(as_json: bool) -> None:
 
 
 def _shown(cell: object) -> object:
+    from emu.tables import elapsed
+
     if cell is None:
         return "?"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, float):
-        minutes, seconds = divmod(int(cell), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours}:{minutes:02}:{seconds:02}"
+        return elapsed(cell)
     return cell
 
 
