@@ -201,7 +201,11 @@ def ping_all(
         UsageError: an argument makes no sense.
         NotRunning: the network ended meanwhile.
     """
-    families = _families(network, family, timeout, sample)
+    attempt = "ping all"
+    if sample is not None and sample < 1:
+        raise UsageError(f"{attempt}: sample {sample!r} is not a number of pairs above zero")
+    check_timeout(timeout, attempt)
+    families = families_for(network.plan, family, attempt)
     names = [node.name for node in _with_addresses(network)]
     pairs = [(names[i], names[k]) for i, k in _pairs(len(names), sample, seed)]
     return PingResults(tuple(names), _ping(network, pairs, families, timeout))
@@ -224,7 +228,8 @@ def ping_pair(
         UsageError: an argument makes no sense.
         NotRunning: the network ended meanwhile.
     """
-    families = _families(network, family, timeout, None, "ping a pair")
+    check_timeout(timeout, "ping a pair")
+    families = families_for(network.plan, family, "ping a pair")
     able = sorted(_with_addresses(network), key=lambda node: node.kind is not Kind.HOST)
     chosen = [network[name].plan for name in (first, second) if name is not None]
     for node in chosen:
@@ -259,23 +264,18 @@ def _ping(
     return tuple(Ping(one.source, one.target, one.family, one.rtt, one.reason) for one in probes)
 
 
-def _families(
-    network: Network, family: int | None, timeout: float, sample: int | None, attempt: str = "ping all"
-) -> tuple[int, ...]:
-    """Return the families to try, after a look at all arguments."""
-    if sample is not None and sample < 1:
-        raise UsageError(f"{attempt}: sample {sample!r} is not a number of pairs above zero")
-    return families_for(network.plan, family, timeout, attempt)
+def check_timeout(timeout: object, attempt: str) -> None:
+    """Check that a timeout is a number of seconds; else a UsageError whose text `attempt` begins."""
+    if not (isinstance(timeout, int | float) and math.isfinite(timeout) and timeout > 0):
+        raise UsageError(f"{attempt}: timeout {timeout!r} is not a number of seconds above zero")
 
 
-def families_for(plan: Plan, family: int | None, timeout: float, attempt: str) -> tuple[int, ...]:
+def families_for(plan: Plan, family: int | None, attempt: str) -> tuple[int, ...]:
     """Return the family that was asked for, or all that a network has.
 
     Raises:
-        UsageError: the network lacks it, or the timeout is none; `attempt` begins the text.
+        UsageError: the network lacks it; `attempt` begins the text.
     """
-    if not (isinstance(timeout, int | float) and math.isfinite(timeout) and timeout > 0):
-        raise UsageError(f"{attempt}: timeout {timeout!r} is not a number of seconds above zero")
     if family is None:
         return plan.families
     if family not in plan.families:

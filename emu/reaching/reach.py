@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError
 from ..graph.attributes import Kind
-from .ping import ICMP_SOCKETS, families_for, first_address, milliseconds
+from .ping import ICMP_SOCKETS, check_timeout, families_for, first_address, milliseconds
 from .sightings import Sighting, Watch, Way
 from .volley import Probe, Volley, prepare_socket
 
@@ -87,8 +87,9 @@ def can_reach(
     goal = _goal(network, target)
     attempt = f"reach {goal.name} from {node.name}"
     _check_addresses(node.plan, attempt)
+    check_timeout(timeout, attempt)
     rtts, reasons = {}, {}
-    for version in (goal.family,) if goal.family else families_for(network.plan, family, timeout, attempt):
+    for version in (goal.family,) if goal.family else families_for(network.plan, family, attempt):
         probe = _probe(network, node, goal, version)
         _send(network, probe, timeout)
         if probe.rtt is not None:
@@ -122,7 +123,8 @@ def path(
     node, goal = network[source], _goal(network, target)
     attempt = f"find the path from {node.name} to {goal.name}"
     _check_addresses(node.plan, attempt)
-    version = goal.family or families_for(network.plan, family, timeout, attempt)[0]
+    check_timeout(timeout, attempt)
+    version = goal.family or families_for(network.plan, family, attempt)[0]
     return _follow(network, node, goal, version, timeout)
 
 

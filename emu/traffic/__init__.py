@@ -62,23 +62,9 @@ def iperf(
     """
     first, second = network[source], network[target]
     attempt = f"iperf {first.name} {second.name}"
-    for node in (first, second):
-        if node.kind is Kind.SWITCH:
-            raise UsageError(f"{attempt}: {node.name} is a switch, which has no addresses")
-    if first == second:
-        raise UsageError(f"{attempt}: name two nodes")
-    if not (isinstance(seconds, int | float) and math.isfinite(seconds) and 0 < seconds <= 86_400):
-        raise UsageError(f"{attempt}: seconds {seconds!r} is not a number above zero and up to a day")
-    if not 1 <= streams <= _STREAMS:
-        raise UsageError(f"{attempt}: streams {streams!r} is not a number from 1 to {_STREAMS}")
-    if not 16 <= length <= 65_000:
-        raise UsageError(f"{attempt}: length {length!r} is not a number of bytes from 16 to 65000")
-    chosen = tool or ("iperf3" if find_iperf3() else "emu")
-    if chosen not in ("iperf3", "emu"):
-        raise UsageError(f"{attempt}: no tool {chosen!r}; there are iperf3 and emu")
-    if chosen == "iperf3" and not find_iperf3():
-        raise EmuError(f"{attempt}: iperf3 is not installed; leave 'tool' out for emu's own")
-    version = _family(network, family, attempt)
+    _check(first, second, seconds, streams, length, attempt)
+    chosen = _chosen(tool, attempt)
+    version = families_for(network.plan, family, attempt)[0]
     address = first_address(network.plan, second.plan, version)
     if not address:
         raise UsageError(f"{attempt}: {second.name} has no IPv{version} address")
@@ -91,13 +77,33 @@ def iperf(
     )
 
 
+def _check(first: Node, second: Node, seconds: object, streams: int, length: int, attempt: str) -> None:
+    for node in (first, second):
+        if node.kind is Kind.SWITCH:
+            raise UsageError(f"{attempt}: {node.name} is a switch, which has no addresses")
+    if first == second:
+        raise UsageError(f"{attempt}: name two nodes")
+    if not (isinstance(seconds, int | float) and math.isfinite(seconds) and 0 < seconds <= 86_400):
+        raise UsageError(f"{attempt}: seconds {seconds!r} is not a number above zero and up to a day")
+    if not 1 <= streams <= _STREAMS:
+        raise UsageError(f"{attempt}: streams {streams!r} is not a number from 1 to {_STREAMS}")
+    if not 16 <= length <= 65_000:
+        raise UsageError(f"{attempt}: length {length!r} is not a number of bytes from 16 to 65000")
+
+
+def _chosen(tool: str | None, attempt: str) -> str:
+    """Return what measures: iperf3 or emu's own."""
+    chosen = tool or ("iperf3" if find_iperf3() else "emu")
+    if chosen not in ("iperf3", "emu"):
+        raise UsageError(f"{attempt}: no tool {chosen!r}; there are iperf3 and emu")
+    if chosen == "iperf3" and not find_iperf3():
+        raise EmuError(f"{attempt}: iperf3 is not installed; leave 'tool' out for emu's own")
+    return chosen
+
+
 def find_iperf3() -> str | None:
     """Return where iperf3 is installed, as nodes would find it."""
     return shutil.which("iperf3", path=environment()["PATH"])
-
-
-def _family(network: Network, family: int | None, attempt: str) -> int:
-    return families_for(network.plan, family, 1.0, attempt)[0]
 
 
 def _rate(rate: float | str | None, udp: bool, attempt: str) -> int:
