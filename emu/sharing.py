@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .errors import EmuError
+from .keeper.wire import Frame
 from .planning.plan import End, Plan
 from .sandboxes.connection import Sandbox
 from .shaping import Shaping
@@ -51,11 +52,9 @@ class Shared:
         """Take over the plan as others, such as another prompt, have changed it since, if they have."""
         known = self._known
         frame = self.sandbox.ask("get", known=known.version)
-        message = frame.message
-        if message["version"] == known.version:
+        if frame.message["version"] == known.version:
             return False
-        plan = Plan.from_document(frame.blob) if frame.blob else known.plan
-        found = Known(amended(plan, message["amendments"]), message["version"])
+        found = _known_in(frame, known.plan)
         if found.version > self._known.version:  # or another thread was faster
             self._known = found
         return True
@@ -137,14 +136,18 @@ class SharedPlan(Shared):
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        frame = sandbox.ask("get")
-        plan = Plan.from_document(frame.blob)
-        self._known = Known(amended(plan, frame.message["amendments"]), frame.message["version"])
+        self._known = _known_in(sandbox.ask("get"))
 
     @property
     def sandbox(self) -> Sandbox:
         """The connection to the keeper."""
         return self._sandbox
+
+
+def _known_in(frame: Frame, plan: Plan | None = None) -> Known:
+    """Return what a keeper's answer says of the plan; `plan` is the one that it leaves out."""
+    document = Plan.from_document(frame.blob) if plan is None or frame.blob else plan
+    return Known(amended(document, frame.message["amendments"]), frame.message["version"])
 
 
 def amended(plan: Plan, amendments: Mapping[str, Any]) -> Plan:
