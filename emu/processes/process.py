@@ -22,6 +22,8 @@ from ..keeper.wire import Receiver, receive_frame, send_frame
 from ..sandboxes.connection import Sandbox, readable
 
 Target = int | IO[Any] | None
+#: Whether a stream is text, its encoding, and what happens to what is not of it.
+Mode = tuple[bool, str | None, str | None]
 
 
 class Process:
@@ -73,13 +75,7 @@ class Process:
                 fds: tuple[int, ...] = (terminal,)
             else:
                 mode = (text or encoding is not None, encoding, errors)
-                read, self.stdin = _ends(passed, stdin, 0, writing=True, mode=mode)
-                out, self.stdout = _ends(passed, stdout, 1, writing=False, mode=mode)
-                if stderr == subprocess.STDOUT:
-                    err: int = out
-                else:
-                    err, self.stderr = _ends(passed, stderr, 2, writing=False, mode=mode)
-                fds = (read, out, err)
+                fds = self._open_streams(passed, (stdin, stdout, stderr), mode)
             self._sock = sandbox.connect()
             where = f" in {node}" if node else ""
             try:
@@ -90,6 +86,18 @@ class Process:
             except EmuError:
                 self.close()
                 raise
+
+    def _open_streams(
+        self, passed: contextlib.ExitStack, targets: tuple[Target, Target, Target], mode: Mode
+    ) -> tuple[int, ...]:  # fmt: skip
+        """Return the program's three descriptors; what is opened for it is closed with `passed`."""
+        stdin, stdout, stderr = targets
+        read, self.stdin = _ends(passed, stdin, 0, writing=True, mode=mode)
+        out, self.stdout = _ends(passed, stdout, 1, writing=False, mode=mode)
+        if stderr == subprocess.STDOUT:
+            return read, out, out
+        err, self.stderr = _ends(passed, stderr, 2, writing=False, mode=mode)
+        return read, out, err
 
     def _start(
         self, fds: tuple[int, ...], node: str | None, terminal: bool,
@@ -229,7 +237,7 @@ class Process:
 
 
 def _ends(
-    passed: contextlib.ExitStack, target: Target, own: int, writing: bool, mode: tuple[bool, Any, Any]
+    passed: contextlib.ExitStack, target: Target, own: int, writing: bool, mode: Mode
 ) -> tuple[int, IO[Any] | None]:  # fmt: skip
     """Return the program's descriptor for one stream, and our end of it if it is a pipe."""
     if target is None:
