@@ -16,10 +16,11 @@ import select
 import signal
 import socket
 import stat
-import struct
 import sys
 import time
 
+from ..netlink.answers import attributes_in, messages_in
+from ..netlink.messages import DELLINK, LINK
 from . import pcapng, ring
 
 TYPE_CHECKING = False  # typing itself takes longer to load than all the rest
@@ -32,9 +33,7 @@ _FLAGS = {
     3: 4 << 2 | pcapng.INBOUND, 4: pcapng.OUTBOUND,
 }  # fmt: skip
 _OUTGOING, _LOOPBACK = 4, 772  # sll_pkttype, ARP hardware type
-_RTM_DELLINK, _IFLA_IFNAME = 17, 3
-#: nlmsghdr, and ifinfomsg as far as the index.
-_LINK = struct.Struct("=IHHII BxHi")
+_IFLA_IFNAME = 3  # include/uapi/linux/if_link.h
 #: By when packets of several sockets have all been handed over, in nanoseconds; until then they wait.
 _HORIZON = (2 * ring.RETIRE + 20) * 1_000_000
 #: How long a packet that is just being taken in may need, in seconds.
@@ -240,11 +239,12 @@ class Worker:
             data = news.recv(1 << 16, socket.MSG_DONTWAIT)
         except OSError:  # of what was too much at once, nothing is told
             return
-        while len(data) >= _LINK.size:
-            size, kind, _, _, _, family, _, index = _LINK.unpack_from(data)
-            if kind == _RTM_DELLINK and family == socket.AF_UNSPEC and point.captures(index):
-                self._tell({"note": f"interface {_name_in(data[:size])} of {point.node} is gone"})
-            data = data[size:]
+        for kind, start, end in messages_in(data):
+            family, _, index, _, _ = LINK.unpack_from(data, start)
+            if kind == DELLINK and family == socket.AF_UNSPEC and point.captures(index):
+                first, last = attributes_in(data, start + LINK.size, end)[_IFLA_IFNAME]
+                name = data[first:last].rstrip(b"\0").decode(errors="replace")
+                self._tell({"note": f"interface {name} of {point.node} is gone"})
 
     def finish(self) -> None:
         """Write what is left, and what was counted."""
@@ -286,17 +286,6 @@ class Worker:
             self.control.send(json.dumps(message).encode(), socket.MSG_DONTWAIT)
         except OSError:  # whoever captures has not read what was told before, or is gone
             self._untold += [message["note"]] if "note" in message else []
-
-
-def _name_in(message: bytes) -> str:
-    """Return the name of the interface that a message of the kernel is of (rtnetlink(7))."""
-    offset = 32  # behind nlmsghdr and ifinfomsg
-    while offset + 4 <= len(message):
-        size, kind = struct.unpack_from("=HH", message, offset)
-        if kind == _IFLA_IFNAME:
-            return message[offset + 4 : offset + size].rstrip(b"\0").decode(errors="replace")
-        offset += max(4, size + 3 & ~3)
-    return "?"
 
 
 def main(control: int) -> None:
