@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from .machine import HOW_TO_GET_IT, PROGRAM, interpreter_folders, load_modules, run_on_machine
+from .machine import interpreter_folders, load_modules, run_on_machine, why_not
 
 _HERE = Path(__file__).parent
 #: Where the pytest on the machine writes its reports; unset on the outer side.
@@ -63,14 +62,14 @@ else:
 
     def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         """Leave the tests out where there is no user-mode Linux."""
-        if shutil.which(PROGRAM) is None:
+        if (reason := why_not()) is not None:
             for item in filter(_is_ours, items):
-                item.add_marker(pytest.mark.skip(reason=HOW_TO_GET_IT))
+                item.add_marker(pytest.mark.skip(reason=reason))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
         """Report what the machine reported of a test."""
-        if not _is_ours(item) or shutil.which(PROGRAM) is None:
+        if not _is_ours(item) or why_not() is not None:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in _reports_of(item):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import shlex
 import shutil
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAM = "linux.uml"
-HOW_TO_GET_IT = f"{PROGRAM} is missing: 'sudo apt install user-mode-linux' ('make test' does it as root)"
 _MODULES = Path("/usr/lib/uml/modules")
 #: In MiB; taken only when used.
 _MEMORY = 1024
@@ -34,8 +34,25 @@ exec 3<&-
 wait $machine
 kill -s KILL 0
 """
+#: What is preloaded where the processor has more registers than the machine's kernel knows of.
+_LARGE_STATE = Path(__file__).with_name("large_state.c")
 #: Which of the machine's processes is the first; it takes its orders from the folder RESULTS.
 _INIT = Path(__file__).with_name("init.sh")
+
+
+def why_not() -> str | None:
+    """Return why machines cannot run here, and what to do; None where they can."""
+    if shutil.which(PROGRAM) is None:
+        return f"{PROGRAM} is missing: 'sudo apt install user-mode-linux' ('make test' does it as root)"
+    if _has_large_state() and shutil.which("cc") is None:
+        return f"{PROGRAM} needs a C compiler on a processor with AMX: 'sudo apt install gcc libc6-dev'"
+    return None
+
+
+@functools.cache
+def _has_large_state() -> bool:
+    """Return whether the kernel saves more registers of a process than the machine's kernel knows of."""
+    return "amx_tile" in Path("/proc/cpuinfo").read_text().split()
 
 
 @dataclass(frozen=True)
@@ -92,10 +109,14 @@ def _boot(folder: Path, options: Iterable[str], timeout: float) -> None:
         PROGRAM, f"mem={_MEMORY}M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
         f"init={init}", f"uml_dir={folder}/", "con=null", "con0=null,fd:1", f"RESULTS={folder}", *options,
     ]  # fmt: skip
+    variables = {"HOME": str(folder), "TMPDIR": _memory_folder(folder)}
+    if _has_large_state():
+        library = variables["LD_PRELOAD"] = str(folder / "large_state.so")
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, _LARGE_STATE], check=True)
     with open(folder / "console", "wb") as console:
         process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=console, stderr=subprocess.STDOUT,
-            start_new_session=True, env={**os.environ, "HOME": str(folder), "TMPDIR": _memory_folder(folder)},
+            start_new_session=True, env=os.environ | variables,
         )  # fmt: skip
         try:
             process.wait(timeout)
