@@ -60,7 +60,7 @@ def test_a_queue_that_is_full_adds_what_it_holds(path: Path) -> None:
     assert statistics.median(waits) == pytest.approx(40 * FRAME / 4e6 * 1000, rel=0.03)
 
 
-@pytest.mark.parametrize("rate", [1, 10, 100, 200])
+@pytest.mark.parametrize("rate", [1, 10, 100])  # with 200 it is the processor that ends it
 @pytest.mark.parametrize("queue", ["fifo", "bfifo"])
 def test_tcp_and_udp_get_what_the_rate_leaves_to_them(path: Path, rate: int, queue: str) -> None:
     path.shape(rate=f"{rate}mbit", queue=queue, limit="500ms")
