@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 from collections.abc import Iterator
+from pathlib import Path as Folder
 
 import networkx as nx
 import pytest
@@ -14,6 +15,7 @@ import emu
 from ..uml.bulk import TCP_SHARE, UDP_SHARE, tcp_goodput, udp_goodput
 from ..uml.flows import Path
 from ..uml.measured import MEASURED
+from ..uml.replay import share_of_a_trace
 
 pytestmark = MEASURED
 
@@ -40,6 +42,10 @@ def test_tcp_and_udp_get_what_the_rate_leaves_to_them(net: emu.Network) -> None:
     assert tcp == pytest.approx(shaping.rate * TCP_SHARE, rel=0.01)
     udp = udp_goodput(net, rate=1.2 * shaping.rate, seconds=10)
     assert udp == pytest.approx(shaping.rate * UDP_SHARE, rel=0.01)
+
+
+def test_a_trace_lets_through_as_many_packets_as_it_says(tmp_path: Folder) -> None:
+    assert share_of_a_trace(tmp_path, "fifo") == pytest.approx(1, rel=0.01)
 
 
 def test_a_schedule_acts_on_time() -> None:

@@ -15,6 +15,7 @@ import socket
 import statistics
 import time
 from collections.abc import Iterator
+from pathlib import Path as Folder
 
 import pytest
 
@@ -24,6 +25,7 @@ from .bulk import HEADERS, TCP_SHARE, UDP_SHARE, Open, in_a_child, tcp_bulk, tcp
 from .flows import Path, a_path, round_trips
 from .machine import load_modules
 from .measured import MEASURED
+from .replay import share_of_a_trace
 
 pytestmark = MEASURED
 
@@ -36,7 +38,7 @@ FRAME = (1472 + HEADERS) * 8
 
 @pytest.fixture(scope="module")
 def path() -> Iterator[Path]:
-    load_modules(("sch_fq_codel", "sch_codel", "sch_red"))
+    load_modules(("sch_fq_codel", "sch_codel", "sch_red", "sch_pie"))
     yield from a_path()
 
 
@@ -104,6 +106,11 @@ def _ends(path: Path) -> tuple[Open, Open, str]:
     return path.net["HOST1"].socket, path.net["HOST2"].socket, str(address.ip)
 
 
+@pytest.mark.parametrize("queue", ["fifo", "fq_codel"])
+def test_a_trace_lets_through_as_many_packets_as_it_says(path: Path, tmp_path: Folder, queue: str) -> None:
+    assert share_of_a_trace(tmp_path, queue) == pytest.approx(1, rel=0.01)
+
+
 #: Delays in ms, most of them short.
 _SAMPLES = [70 + 60 * (step / 99) ** 2 for step in range(100)]
 
@@ -154,17 +161,20 @@ def test_loss_and_its_bursts_are_those_of_the_model(
         assert len(lost) / runs == pytest.approx(burst, abs=3.29 * math.sqrt(burst * (burst - 1) / runs))
 
 
-@pytest.mark.parametrize("queue", ["codel ecn", "fq_codel", "red min 6kb max 20kb probability 1 ecn"])
+@pytest.mark.parametrize(
+    "queue", ["codel ecn", "fq_codel", "red min 6kb max 20kb probability 1 ecn", "pie ecn tupdate 200ms"]
+)
 def test_a_queue_that_fills_marks_what_may_be_marked_and_drops_the_rest(path: Path, queue: str) -> None:
+    count = 1000  # pie lets all pass for 150 ms, and marks only while it would drop no more than 10 %
     for marks, service in ((True, 2), (False, 0)):  # ECT(0) of RFC 3168, and none
-        path.shape(rate="4mbit", queue=queue)
+        path.shape(rate="4mbit", queue=queue, limit=300)
         before = _router_counts(path)
         path.sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, service)
-        arrived = path.offer(200, rate=8e6)
+        arrived = path.offer(count, rate=4.4e6)
         path.sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0)
         marked, dropped = (after - one for after, one in zip(_router_counts(path), before, strict=True))
         assert (marked > 0) == marks
-        assert dropped == 200 - len(arrived)
+        assert dropped == count - len(arrived)
         assert marks or dropped > 0
 
 
