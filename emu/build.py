@@ -15,7 +15,7 @@ from .netlink.features import check_features, find_features, names_in
 from .netlink.lowering import steps
 from .netlink.operations import WriteSetting
 from .netlink.queueing import needs_at, needs_of
-from .netlink.readiness import await_interfaces
+from .netlink.readiness import await_addresses, await_interfaces
 from .planning.plan import NodePlan, Plan
 from .planning.sysctls import COMMANDING
 from .progress import Progress
@@ -81,6 +81,8 @@ def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
         if name == "interfaces":
             _await_links(sandbox, plan)
             await_rings(sandbox, plan)
+    if 6 in plan.families:
+        await_addresses(sandbox, [node.name for node in plan.nodes if node.kind is not Kind.SWITCH])
     return warnings
 
 

@@ -25,7 +25,7 @@ from .netlink.lowering import address_operations, link_operations, up_operations
 from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp
 from .netlink.present import NodeState, read_states
 from .netlink.queueing import needs_of, shaping_operations
-from .netlink.readiness import await_interfaces
+from .netlink.readiness import await_addresses, await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink
 from .planning.changes import Changes, Used
 from .planning.plan import End, LinkPlan, NodePlan, Plan
@@ -169,6 +169,8 @@ def _add_links(
     send(sandbox, address_operations(part), namespaces)
     there = features_of(sandbox) if needs_of(part) else None  # which asks for nothing anyway
     send(sandbox, shaping_operations(part, there), namespaces)
+    if 6 in new.families:
+        await_addresses(sandbox, list(late))
 
 
 def _missing(node: NodePlan, ends: set[End], added: bool) -> NodePlan:

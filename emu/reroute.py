@@ -15,7 +15,7 @@ from .graph.attributes import Kind
 from .netlink.delivery import send
 from .netlink.operations import BRIDGE, Request
 from .netlink.present import METRIC, Hop, Key, LinkState, NodeState, RouteState, read_states
-from .netlink.readiness import await_interfaces
+from .netlink.readiness import await_addresses, await_interfaces
 from .netlink.removals import DeleteRoute, ReplaceAddress, ReplaceRoute
 from .planning.pinned_routes import Router
 from .planning.plan import End, NodePlan, Plan
@@ -163,6 +163,8 @@ def _install(sandbox: Sandbox, old: Plan, new: Plan, operations: tuple[Request, 
         with contextlib.suppress(KernelError):  # what has failed may have taken routes along
             send(sandbox, list(_differences(new, old, _states(sandbox, old))), {})
         raise
+    given = {one.node for one in operations if isinstance(one, ReplaceAddress) and one.address.version == 6}
+    await_addresses(sandbox, given)
 
 
 def without_carrier(node: NodePlan, links: Mapping[int, LinkState]) -> Iterator[End]:

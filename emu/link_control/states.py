@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..netlink.delivery import send
 from ..netlink.operations import SetUp
 from ..netlink.present import read_states
-from ..netlink.readiness import await_interfaces
+from ..netlink.readiness import await_addresses, await_interfaces
 from ..netlink.removals import SetDown
 from ..reroute import difference
 from ..shaping import describe
@@ -77,6 +77,8 @@ def restore(shared: Shared, found: Iterable[tuple[NodePlan, InterfacePlan]]) -> 
         for operation in difference(node, node.routes, node.routes, states[name])
     ]
     send(shared.sandbox, lost, {})
+    if 6 in shared.plan.families:
+        await_addresses(shared.sandbox, list(nodes))
 
 
 def _found(shared: Shared, ends: Iterable[End]) -> list[tuple[NodePlan, InterfacePlan]]:

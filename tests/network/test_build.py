@@ -17,12 +17,13 @@ from emu import Node
 from emu.errors import KernelError, NotRunning
 from emu.graph.attributes import Kind
 from emu.netlink.operations import BRIDGE
+from emu.netlink.readiness import await_addresses
 from emu.planning.plan import NodePlan, Plan
 from emu.planning.routes import NextHop, Route
 from emu.testing import NetworkFactory
 from emu.topologies.two_segment import two_segment
 
-from .helpers import eventually, fresh_name
+from .helpers import WITHIN, eventually, fresh_name
 
 
 def routed_ring() -> nx.Graph:
@@ -258,3 +259,15 @@ def test_routes_that_lead_nowhere_are_told(emu_network: NetworkFactory, kind: st
     found = next(one for one in router.read_routes() if one.destination == destination)
     assert (found.kind, found.next_hops, found.ways) == (kind, (), [(kind, "")])
     assert {one.kind for one in router.read_routes()} == {"unicast", kind}
+
+
+@pytest.mark.emu("two_segment", families=(4, 6))
+def test_addresses_that_nobody_could_reach_yet_are_waited_for(net: emu.Network) -> None:
+    node = net["HOST1"]
+    for key in ("accept_dad", "dad_transmits"):  # whether somebody has the address is asked for a second
+        node.run(["sh", "-c", f"echo 1 >/proc/sys/net/ipv6/conf/HOST1-veth0/{key}"], check=True)
+    node.run(["ip", "address", "add", "2001:db8::99/64", "dev", "HOST1-veth0"], check=True)
+    assert not await_addresses(net.sandbox, ["HOST1", "HOST2"], timeout=0.01)
+    assert await_addresses(net.sandbox, ["HOST1", "HOST2"], timeout=WITHIN)
+    words = ["ip", "-6", "address", "show", "tentative"]
+    assert node.run(words, capture_output=True, check=True).stdout == b""
