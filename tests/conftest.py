@@ -1,10 +1,15 @@
 """What holds for all tests."""
 
+from __future__ import annotations
+
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from .uml.measured import Measure, measure_with, table_of
 
 _HERE = Path(__file__).parent
 #: What takes longest within one file. It begins first, so that no worker of several is left alone with it.
@@ -23,3 +28,16 @@ for _name in ("COLUMNS", "LINES"):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what takes longest in front, and leave the order as it is otherwise."""
     items.sort(key=lambda item: not any(item.path.is_relative_to(path) for path in _FIRST))
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Measure:
+    """Return what checks that something is what it was set to, and takes note of both."""
+    return measure_with(record_property)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    for line in table_of(reports):
+        terminalreporter.write_line(line)

@@ -11,10 +11,11 @@ import networkx as nx
 import pytest
 
 import emu
+from emu.shaping import describe
 
 from ..uml.bulk import TCP_SHARE, UDP_SHARE, tcp_goodput, udp_goodput
 from ..uml.flows import Path
-from ..uml.measured import MEASURED
+from ..uml.measured import MEASURED, Measure
 from ..uml.replay import share_of_a_trace
 
 pytestmark = MEASURED
@@ -33,30 +34,32 @@ def net(request: pytest.FixtureRequest) -> Iterator[emu.Network]:
         yield running
 
 
-def test_tcp_and_udp_get_what_the_rate_leaves_to_them(net: emu.Network) -> None:
+def test_tcp_and_udp_get_what_the_rate_leaves_to_them(net: emu.Network, measured: Measure) -> None:
     shaping = net.link("ROUTER", "HOST2").shaping["ROUTER"]
     assert shaping is not None
     assert shaping.rate is not None
     address = str(net["HOST2"].addresses[0].ip)
     tcp = tcp_goodput(net["HOST1"].socket, net["HOST2"].socket, address, seconds=10)
-    assert tcp == pytest.approx(shaping.rate * TCP_SHARE, rel=0.01)
+    setting = f"at {describe(shaping)}, Mbit/s"
+    measured(f"goodput of TCP {setting}", tcp / 1e6, shaping.rate / 1e6 * TCP_SHARE, share=0.01)
     udp = udp_goodput(net, rate=1.2 * shaping.rate, seconds=10)
-    assert udp == pytest.approx(shaping.rate * UDP_SHARE, rel=0.01)
+    measured(f"goodput of UDP {setting}", udp / 1e6, shaping.rate / 1e6 * UDP_SHARE, share=0.01)
 
 
-def test_a_trace_lets_through_as_many_packets_as_it_says(tmp_path: Folder) -> None:
-    assert share_of_a_trace(tmp_path, "fifo") == pytest.approx(1, rel=0.01)
+def test_a_trace_lets_through_as_many_packets_as_it_says(measured: Measure, tmp_path: Folder) -> None:
+    what = "packets that a trace lets through, of those it says"
+    measured(what, share_of_a_trace(tmp_path, "fifo"), 1, share=0.02)
 
 
-def test_a_schedule_acts_on_time() -> None:
+def test_a_schedule_acts_on_time(measured: Measure) -> None:
     """The log has when each step took effect, and packets tell the same."""
     graph: nx.Graph = nx.path_graph(["HOST1", "ROUTER", "HOST2"])
     graph.graph["families"] = (4,)
     with emu.Network(graph) as net, contextlib.closing(Path(net)) as path:
-        _check_schedule(net, path)
+        _check_schedule(net, path, measured)
 
 
-def _check_schedule(net: emu.Network, path: Path) -> None:
+def _check_schedule(net: emu.Network, path: Path, measured: Measure) -> None:
     net.link("HOST1", "ROUTER").set(loss="0%")
     path.offer(1)
     events = [
@@ -69,6 +72,8 @@ def _check_schedule(net: emu.Network, path: Path) -> None:
     turns = [path.departures[at] for at in range(1, 1300) if seen[at] != seen[at - 1]]
     log = playing.log
     assert len(turns) == len(log) == len(events)
-    assert statistics.median(one.late for one in log) < 0.002
+    late = statistics.median(one.late for one in log)
+    measured("lateness of events, as logged, ms", late * 1000, 0, within=2)
     apart = [turn - one.real for turn, one in zip(turns, log, strict=True)]
-    assert statistics.median(abs(one - statistics.median(apart)) for one in apart) < 0.002
+    spread = statistics.median(abs(one - statistics.median(apart)) for one in apart)
+    measured("what packets tell, beside the log, ms", spread * 1000, 0, within=2)

@@ -24,7 +24,7 @@ from emu.shaping.tables import SCALE, SIZE, table_from, table_of
 from .bulk import HEADERS, TCP_SHARE, UDP_SHARE, Open, in_a_child, tcp_bulk, tcp_goodput, udp_goodput
 from .flows import Path, a_path, round_trips
 from .machine import load_modules
-from .measured import MEASURED
+from .measured import MEASURED, Measure
 from .replay import share_of_a_trace
 
 pytestmark = MEASURED
@@ -46,49 +46,62 @@ def path() -> Iterator[Path]:
 @pytest.mark.parametrize(
     "queue", ["fifo", "bfifo", "fq_codel target 10s interval 10s", "codel target 10s interval 10s"]
 )
-def test_a_rate_is_kept_to_one_percent_behind_any_queue(path: Path, rate: int, queue: str) -> None:
+def test_a_rate_is_kept_to_one_percent_behind_any_queue(
+    path: Path, measured: Measure, rate: int, queue: str
+) -> None:
     """The queue holds all that is offered, so that all of it arrives, and as fast as the rate has it."""
     count = {1: 101, 4: 301}[rate]
     path.shape(rate=f"{rate}mbit", queue=queue, limit="4mb" if queue == "bfifo" else 3000)
     arrived = path.offer(count)
     assert sorted(arrived) == list(range(count))
-    assert path.carried() == pytest.approx(rate * 1e6, rel=0.01)
+    measured(f"rate, behind {queue.split(maxsplit=1)[0]}, Mbit/s", path.carried() / 1e6, rate, share=0.01)
 
 
-def test_a_queue_that_is_full_adds_what_it_holds(path: Path) -> None:
+def test_a_queue_that_is_full_adds_what_it_holds(path: Path, measured: Measure) -> None:
     path.shape(rate="4mbit", limit=40)
     path.offer(500, rate=12e6)
     waits = [one for one in path.took()[100:] if not math.isnan(one)]
-    assert statistics.median(waits) == pytest.approx(40 * FRAME / 4e6 * 1000, rel=0.03)
+    what = "wait in a full queue of 40 packets at 4 Mbit/s, ms"
+    measured(what, statistics.median(waits), 40 * FRAME / 4e6 * 1000, share=0.03)
 
 
 @pytest.mark.parametrize("rate", [1, 10, 100])  # with 200 it is the processor that ends it
 @pytest.mark.parametrize("queue", ["fifo", "bfifo"])
-def test_tcp_and_udp_get_what_the_rate_leaves_to_them(path: Path, rate: int, queue: str) -> None:
+def test_tcp_and_udp_get_what_the_rate_leaves_to_them(
+    path: Path, measured: Measure, rate: int, queue: str
+) -> None:
     path.shape(rate=f"{rate}mbit", queue=queue, limit="500ms")
-    assert tcp_goodput(*_ends(path), seconds=10) == pytest.approx(rate * 1e6 * TCP_SHARE, rel=0.01)
+    setting = f"at {rate} Mbit/s, {queue}, Mbit/s"
+    tcp = tcp_goodput(*_ends(path), seconds=10)
+    measured(f"goodput of TCP {setting}", tcp / 1e6, rate * TCP_SHARE, share=0.01)
     udp = udp_goodput(path.net, rate=1.2e6 * rate, seconds=10)
-    assert udp == pytest.approx(rate * 1e6 * UDP_SHARE, rel=0.01)
+    measured(f"goodput of UDP {setting}", udp / 1e6, rate * UDP_SHARE, share=0.01)
 
 
 @pytest.mark.parametrize(("rate", "delay"), [(10, 10), (10, 50), (50, 25), (100, 10)])
-def test_tcp_fills_a_link_with_a_delay(path: Path, rate: int, delay: int) -> None:
+def test_tcp_fills_a_link_with_a_delay(path: Path, measured: Measure, rate: int, delay: int) -> None:
     path.shape(rate=f"{rate}mbit", delay=f"{delay}ms")
     found = tcp_goodput(*_ends(path), seconds=10)
-    assert found == pytest.approx(rate * 1e6 * TCP_SHARE, rel=0.03)
+    what = f"goodput of TCP at {rate} Mbit/s with {delay} ms, Mbit/s"
+    measured(what, found / 1e6, rate * TCP_SHARE, share=0.03)
 
 
 @pytest.mark.parametrize("beside", [{}, {"loss": "0.001%"}, {"queue": "bfifo", "limit": f"{40 * 1514}b"}])
 def test_under_load_a_packet_takes_the_delay_and_what_the_queue_holds(
-    path: Path, beside: dict[str, str]
+    path: Path, measured: Measure, beside: dict[str, str]
 ) -> None:
     path.shape(**{"rate": "4mbit", "delay": "100ms", "limit": 40, **beside})
     path.offer(500, rate=12e6)
     waits = [one for one in path.took()[100:] if not math.isnan(one)]
-    assert statistics.median(waits) == pytest.approx(100 + 40 * FRAME / 4e6 * 1000, rel=0.03)
+    what = f"delay of 100 ms, and a full queue of 40 packets at 4 Mbit/s{_words(beside)}, ms"
+    measured(what, statistics.median(waits), 100 + 40 * FRAME / 4e6 * 1000, share=0.03)
 
 
-def test_tcp_lets_the_round_trip_grow_by_what_the_queue_holds(path: Path) -> None:
+def _words(beside: dict[str, str]) -> str:
+    return "".join(f", {name} {value}" for name, value in beside.items() if name != "limit")
+
+
+def test_tcp_lets_the_round_trip_grow_by_what_the_queue_holds(path: Path, measured: Measure) -> None:
     """Windows go up to where the queue is full, and then back: of some connections, one is always there."""
     path.shape(rate="10mbit", delay="20ms", limit=40)
     with contextlib.ExitStack() as stack:
@@ -98,7 +111,8 @@ def test_tcp_lets_the_round_trip_grow_by_what_the_queue_holds(path: Path) -> Non
         time.sleep(3)
         trips = round_trips(path.net, 300)
     most = statistics.quantiles(trips, n=50)[-1]
-    assert most == pytest.approx(20 + 39 * FRAME / 10e6 * 1000, rel=0.03)
+    what = "round trip under TCP, 20 ms and a queue of 40 packets at 10 Mbit/s, ms"
+    measured(what, most, 20 + 39 * FRAME / 10e6 * 1000, share=0.03)
 
 
 def _ends(path: Path) -> tuple[Open, Open, str]:
@@ -107,8 +121,11 @@ def _ends(path: Path) -> tuple[Open, Open, str]:
 
 
 @pytest.mark.parametrize("queue", ["fifo", "fq_codel"])
-def test_a_trace_lets_through_as_many_packets_as_it_says(path: Path, tmp_path: Folder, queue: str) -> None:
-    assert share_of_a_trace(tmp_path, queue) == pytest.approx(1, rel=0.01)
+def test_a_trace_lets_through_as_many_packets_as_it_says(
+    path: Path, measured: Measure, tmp_path: Folder, queue: str
+) -> None:
+    what = f"packets that a trace lets through, {queue}, of those it says"
+    measured(what, share_of_a_trace(tmp_path, queue), 1, share=0.01)
 
 
 #: Delays in ms, most of them short.
@@ -116,7 +133,9 @@ _SAMPLES = [70 + 60 * (step / 99) ** 2 for step in range(100)]
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal", "pareto", "paretonormal", _SAMPLES])
-def test_jitter_is_distributed_as_it_is_set_to(path: Path, distribution: str | list[float]) -> None:
+def test_jitter_is_distributed_as_it_is_set_to(
+    path: Path, measured: Measure, distribution: str | list[float]
+) -> None:
     """The distribution is that of the table, within what the number of samples leaves to chance."""
     if isinstance(distribution, str):
         mean, spread, table = 100.0, 20.0, table_of(distribution)
@@ -133,7 +152,10 @@ def test_jitter_is_distributed_as_it_is_set_to(path: Path, distribution: str | l
     distance = max(
         max((step + 1) / count - chance, chance - step / count) for step, chance in enumerate(chances)
     )
-    assert distance < _KOLMOGOROV / math.sqrt(count)
+    what = (
+        f"jitter, {distribution if isinstance(distribution, str) else 'samples'}: distance of distributions"
+    )
+    measured(what, distance, 0, within=_KOLMOGOROV / math.sqrt(count))
 
 
 @pytest.mark.parametrize(
@@ -147,18 +169,24 @@ def test_jitter_is_distributed_as_it_is_set_to(path: Path, distribution: str | l
     ],
 )
 def test_loss_and_its_bursts_are_those_of_the_model(
-    path: Path, loss: str, expected: float, burst: float
+    path: Path, measured: Measure, loss: str, expected: float, burst: float
 ) -> None:
     path.shape(loss=loss)
     count = 20_000
     lost = sorted(set(range(count)) - set(path.offer(count, size=16)))
     # The number of losses in bursts of mean length b varies by 2b - 1 times what independent ones would.
     spread = math.sqrt(expected * (1 - expected) / count * (2 * burst - 1))
-    assert len(lost) / count == pytest.approx(expected, abs=3.29 * spread)
+    measured(f"loss {loss}, share", len(lost) / count, expected, within=3.29 * spread)
     if burst > 1:
         runs = sum(number - 1 not in lost[max(at - 1, 0) : at] for at, number in enumerate(lost))
         # Lengths are geometric, with a variance of b (b - 1).
-        assert len(lost) / runs == pytest.approx(burst, abs=3.29 * math.sqrt(burst * (burst - 1) / runs))
+        length = len(lost) / runs
+        measured(
+            f"loss {loss}, length of bursts",
+            length,
+            burst,
+            within=3.29 * math.sqrt(burst * (burst - 1) / runs),
+        )
 
 
 @pytest.mark.parametrize(

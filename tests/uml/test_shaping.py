@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .flows import Path, a_path, round_trips
-from .measured import MEASURED
+from .measured import MEASURED, Measure
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +20,11 @@ def path() -> Iterator[Path]:
 
 @MEASURED
 @pytest.mark.parametrize("delay", [1, 10, 50, 200])
-def test_a_delay_is_what_it_is_set_to(path: Path, delay: int) -> None:
+def test_a_delay_is_what_it_is_set_to(path: Path, measured: Measure, delay: int) -> None:
     path.shape(delay=f"{delay}ms")
     trips = round_trips(path.net, 100)
     assert len(trips) == 100
-    assert statistics.median(trips) == pytest.approx(delay, abs=0.5)
+    measured("round trip of ping, ms", statistics.median(trips), delay, within=0.5)
 
 
 @pytest.mark.parametrize(
