@@ -108,6 +108,11 @@ class _Program:
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(9, group=True)
+        assert self._process.stdout is not None
+        fd, deadline = self._process.stdout.fileno(), time.monotonic() + _PATIENCE
+        # Its children have its output open, too: that ends with the last of them.
+        while select.select([fd], [], [], max(0.0, deadline - time.monotonic()))[0] and os.read(fd, 1 << 16):
+            pass
         self._process.close()
 
     def tell(self, what: object) -> None:
