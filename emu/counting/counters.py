@@ -97,7 +97,19 @@ def read_counters(
 
 
 def _read_nodes(sandbox: Sandbox, nodes: Collection[str]) -> dict[str, _NodeCounts]:
-    """Return what the kernel counts in each of the nodes."""
+    """Return what the kernel counts in each of the nodes; nothing in one that somebody removes meanwhile."""
+    there = set(nodes)
+    while True:
+        try:
+            return {node: _NodeCounts({}, {}, {}) for node in nodes} | _read_present(sandbox, there)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            there.intersection_update(sandbox.ask("names").message["names"])
+
+
+def _read_present(sandbox: Sandbox, nodes: Collection[str]) -> dict[str, _NodeCounts]:
+    """Return what the kernel counts in nodes; OSError (ENODEV) when one is gone."""
     found = {node: _NodeCounts({}, {}, {}) for node in nodes}
     queries = (query for node in nodes for query in _queries(node))
     for batch, data in exchange(sandbox, queries, lambda _: None):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import emu
-from emu.counting.counters import LinkCounters
+from emu.counting.counters import LinkCounters, read_counters
 from emu.prompt.session import Session
 
 from .helpers import eventually
@@ -173,3 +173,10 @@ def test_removed_link_is_left_out(net: emu.Network) -> None:
     assert len(net.counters()) == 2
     net["HOST1"].run(["ip", "link", "del", net["HOST1"].interfaces[0].name], check=True)
     assert net.counters() == []
+
+
+@pytest.mark.emu("two_segment")
+def test_links_of_a_node_that_others_remove_meanwhile_are_left_out(net: emu.Network) -> None:
+    plan = net.plan
+    net.remove_node("HOST1")
+    assert {one.source for one in read_counters(net.sandbox, plan)} == {"ROUTER", "HOST2"}
