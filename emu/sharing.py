@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import EmuError
 from .keeper.wire import Frame
+from .netlink.delivery import Parcel
 from .planning.plan import End, Plan
 from .sandboxes.connection import Sandbox
 from .shaping import Shaping
+
+if TYPE_CHECKING:
+    from .netlink.operations import Request
 
 #: How often to begin anew when others change the network meanwhile.
 _ATTEMPTS = 20
@@ -120,12 +124,25 @@ class Shared:
                     raise
                 return
 
-    def amend_plan(self, old: Known, shapings: Mapping[End, Shaping | None]) -> bool:
-        """Make this what interfaces do in the network's plan; False when others have changed it meanwhile."""
+    def amend_plan(
+        self, old: Known, shapings: Mapping[End, Shaping | None], requests: Sequence[Request] = ()
+    ) -> bool:
+        """Make this what interfaces do in the network's plan, and tell the kernel, both at once.
+
+        Returns:
+            False when others have changed the plan meanwhile; then nothing is done.
+
+        Raises:
+            KernelError: the kernel refused a request; the plan is as before.
+        """
         amendments = {
             json.dumps(end): None if one is None else dataclasses.asdict(one) for end, one in shapings.items()
         }
-        answer = self.sandbox.ask("amend", version=old.version, amendments=amendments).message
+        parcel = Parcel(requests)
+        answer = self.sandbox.ask(
+            "amend", parcel.blob, version=old.version, amendments=amendments, batches=parcel.batches
+        ).message
+        parcel.check(answer["refused"])
         if answer["stored"]:
             self._known = Known(old.plan.with_shapings(shapings), answer["version"])
         return bool(answer["stored"])

@@ -24,6 +24,12 @@ TYPE_CHECKING = False  # typing itself takes longer to load than all the rest
 if TYPE_CHECKING:
     from typing import Any
 
+    #: A node or (None) the sandbox's own namespace, how many bytes of messages are for it, the last one's
+    #: number, which must ask for an answer, and the netlink protocol.
+    Batch = tuple[str | None, int, int, int]
+    #: A message's number, errno, and the kernel's reason.
+    Refused = tuple[int, int, str]
+
 #: Descriptors the keeper needs beside one per node.
 RESERVE = 64
 #: For how many nodes one proc file system is used when settings are written.
@@ -178,26 +184,24 @@ class Requests:
         if len(self.transactions) > KEPT:
             self.transactions.pop(next(iter(self.transactions))).close()
 
-    def do_netlink(
-        self, client: Client, frame: Frame, batches: list[tuple[str | None, int, int, int]]
-    ) -> None:  # fmt: skip
-        """Send the frame's netlink messages, in nodes or (None) in the sandbox's own namespace.
+    def do_netlink(self, client: Client, frame: Frame, batches: list[Batch]) -> None:
+        """Send the frame's netlink messages; answer with what was refused, and what the kernel sent."""
+        refused, answers = self.exchange(frame.blob, batches)
+        client.tell({"refused": refused, "sizes": [len(one) for one in answers]}, b"".join(answers))
 
-        A batch is the node, how many of the frame's bytes are for it, the sequence number of its last
-        message, which must ask for an answer, and the netlink protocol. Answers with [sequence number,
-        errno, reason] for each message that was refused, and with what the kernel sent, so many bytes for
-        each batch.
-        """
-        offset, refused, sizes, answers = 0, [], [], []
+    def exchange(self, messages: bytes, batches: list[Batch]) -> tuple[list[Refused], list[bytes]]:
+        """Send netlink messages, and return which were refused, and what the kernel sent for each batch."""
+        offset = 0
+        refused: list[Refused] = []
+        answers: list[bytes] = []
         with netns.returning(self.home):
             for node, size, last, protocol in batches:
                 with self.netlink(node, protocol) as sock:
-                    refusals, answer = netns.exchange(sock, frame.blob[offset : offset + size], last)
+                    refusals, answer = netns.exchange(sock, messages[offset : offset + size], last)
                 refused += [(one.sequence, one.errno, one.reason) for one in refusals]
-                sizes.append(len(answer))
                 answers.append(answer)
                 offset += size
-        client.tell({"refused": refused, "sizes": sizes}, b"".join(answers))
+        return refused, answers
 
     def do_socket(self, client: Client, _: Frame, node: str, family: int, kind: int, protocol: int) -> None:
         """Open a socket in a node and hand it over."""
@@ -284,13 +288,22 @@ class Requests:
             self.since, self.amendments = self.version, {}
         client.tell({"version": self.version, "stored": fits})
 
-    def do_amend(self, client: Client, _: Frame, version: int, amendments: dict[str, Any]) -> None:
-        """Take small changes of the document, by keys, if nobody else has changed it since `version`."""
-        fits = version == self.version
-        if fits:
+    def do_amend(
+        self, client: Client, frame: Frame, version: int, amendments: dict[str, Any], batches: list[Batch]
+    ) -> None:  # fmt: skip
+        """Take small changes of the document, by keys, if nobody else has changed it since `version`.
+
+        The frame's netlink messages are sent at the same time, as by `do_netlink`, so that the kernel gets
+        what several do in the order in which the document does. What the kernel refuses is not taken.
+        """
+        refused: list[Refused] = []
+        if stored := version == self.version:
+            refused, _ = self.exchange(frame.blob, batches)
+            stored = not refused
+        if stored:
             self.version += 1
             self.amendments.update((key, (self.version, value)) for key, value in amendments.items())
-        client.tell({"version": self.version, "stored": fits})
+        client.tell({"version": self.version, "stored": stored, "refused": refused})
 
     def do_detach(self, client: Client, _: Frame) -> None:
         """Outlive the owner."""

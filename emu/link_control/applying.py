@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import EmuError
 from ..netlink.arrangement import Layer, layers_of
 from ..netlink.counters import QueueCount, encode_queue_query, read_queue_counts
-from ..netlink.delivery import Batch, exchange, send
+from ..netlink.delivery import Batch, exchange
 from ..netlink.features import SHAPING, check_new_needs, find_features
 from ..netlink.filtering import DropAtRandom
 from ..netlink.queueing import (
@@ -68,30 +66,21 @@ def change_shapings(
     for old in shared.tries(attempt):
         ends = _ends(old.plan, wanted := make(old.plan))
         new = {end: one for end, one in wanted.items() if one != ends[end].shaping}
+        ending = [end for end, one in wanted.items() if one is None or _acts(shared, ends[end].shaping)]
         if not new:
             if shared.refresh():  # it may be otherwise by now
                 continue
             moment.wait()
+            _tidy(shared, attempt, ending)
             return False
         there = _check(shared, ends, new)
-        if shared.amend_plan(old, new):
-            try:
-                _carry_out(shared, _changes(ends, new, there), moment)
-            except BaseException:
-                with contextlib.suppress(EmuError, OSError):
-                    _take_back(shared, attempt, new, old.plan)
-                raise
+        requests = _requests(shared.sandbox, _changes(ends, new, there))
+        moment.wait()
+        if shared.amend_plan(old, new, requests):
+            moment.mark()
+            _tidy(shared, attempt, ending)
             return True
     raise AssertionError("tries end with an error")
-
-
-def _take_back(shared: Shared, attempt: str, new: Shapings, old: Plan) -> None:
-    """Make the plan say what it said before, where others have not changed it since."""
-    for known in shared.tries(attempt):
-        ends = [end for end in new if end in known.plan.places.interfaces]
-        ours = [end for end in ends if known.plan.interface(end).shaping == new[end]]
-        if shared.amend_plan(known, {end: old.interface(end).shaping for end in ours}):
-            return
 
 
 def features_of(sandbox: Sandbox) -> frozenset[str]:
@@ -135,12 +124,7 @@ class _Change:
     @property
     def begins(self) -> bool:
         """Whether there is something to queue packets for, and was nothing."""
-        return _shapes(self.after) and not _shapes(self.before)
-
-    @property
-    def ends(self) -> bool:
-        """Whether there is nothing to queue packets for any more."""
-        return _shapes(self.before) and not _shapes(self.after)
+        return bool(layers_of(self.after, self.there)) and not layers_of(self.before, self.there)
 
 
 def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]) -> list[_Change]:
@@ -154,41 +138,39 @@ def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[
     return found
 
 
-def _carry_out(shared: Shared, all_changes: Sequence[_Change], moment: Moment) -> None:
-    """Make the kernel do what is new, when it is time."""
+def _requests(sandbox: Sandbox, all_changes: Sequence[_Change]) -> list[Request]:
+    """Return what makes the kernel do what is new."""
     beginning = {
         change.place: layers_of(change.after, change.there) for change in all_changes if change.begins
     }
-    before = _leftovers(shared.sandbox, beginning)
-    requests = [one for change in all_changes for one in (*before.get(change.place, ()), *_requests(change))]
-    moment.wait()
-    send(shared.sandbox, requests, {})
-    moment.mark()
-    _remove_leftovers(shared.sandbox, [change.place for change in all_changes if change.ends])
+    found: list[Request] = []
+    before = _leftovers(sandbox, beginning)
+    for one in all_changes:
+        found += before.get(one.place, ())
+        found += changes(one.place, one.before, one.after, one.there)
+        if one.loss is not None:
+            found.append(DropAtRandom(one.peer.node, one.peer.name, one.peer.index, one.loss))
+    return found
 
 
-def _requests(change: _Change) -> Iterator[Request]:
-    """Yield what makes the kernel do what is new in one direction."""
-    yield from changes(change.place, change.before, change.after, change.there)
-    if change.loss is not None:
-        yield DropAtRandom(change.peer.node, change.peer.name, change.peer.index, change.loss)
-
-
-def _shapes(shaping: Shaping | None) -> bool:
-    return shaping is not None and shaping.shapes
-
-
-def tidy(shared: Shared, ends: Collection[End]) -> None:
+def _tidy(shared: Shared, attempt: str, ends: Collection[End]) -> None:
     """Take empty queue disciplines away where the plan has nothing for them to do."""
-    found = _ends(shared.plan, ends)
-    idle = [Place(*end, found[end].index) for end in ends if not _shapes(found[end].shaping)]
-    _remove_leftovers(shared.sandbox, idle)
+    for known in shared.tries(attempt):
+        there = [(end, known.plan.interface(end)) for end in ends if end in known.plan.places.interfaces]
+        idle = [Place(*end, one.index) for end, one in there if not _acts(shared, one.shaping)]
+        leftovers = _leftovers(shared.sandbox, dict.fromkeys(idle, ()))
+        requests = [one for found in leftovers.values() for one in found]
+        # Others may have something to do for them by now: so only with the plan that was looked at.
+        if not requests or shared.amend_plan(known, {}, requests):
+            return
 
 
-def _remove_leftovers(sandbox: Sandbox, places: Sequence[Place]) -> None:
-    requests = [one for found in _leftovers(sandbox, dict.fromkeys(places, ())).values() for one in found]
-    if requests:
-        send(sandbox, requests, {})
+def _acts(shared: Shared, shaping: Shaping | None) -> bool:
+    """Return whether a direction does something to packets that takes queue disciplines."""
+    if shaping is None:
+        return False
+    there = features_of(shared.sandbox)
+    return bool(layers_of(possible(shaping, there), there))
 
 
 def _leftovers(sandbox: Sandbox, wanted: Mapping[Place, Sequence[Layer]]) -> dict[Place, list[Request]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import UsageError
 from ..finding import after_clearing, after_setting, link_number
-from .applying import change_shapings, tidy
+from .applying import change_shapings
 from .states import set_down, set_up
 
 if TYPE_CHECKING:
@@ -65,9 +65,11 @@ class RunningLink:
         return self
 
     def clear(self, source: str | None = None) -> Self:
-        """Take all attributes away, of one direction or both. Packets that wait are not lost."""
+        """Take all attributes away, of one direction or both. Packets that wait are not lost.
+
+        One direction alone keeps the MTU, which is that of both ends.
+        """
         change_shapings(self._shared, self._attempt, lambda plan: self.cleared(plan, source))
-        tidy(self._shared, [end for end in self.ends if source in (None, end[0])])
         return self
 
     def down(self) -> Self:

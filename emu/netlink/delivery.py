@@ -57,8 +57,7 @@ def exchange(
     def pieces() -> Iterator[tuple[dict[str, Any], bytes]]:
         for piece in _pieces(batches):
             sent.append(piece)
-            sizes = [(one.place, len(one.messages), one.last, one.protocol) for one in piece]
-            yield {"batches": sizes}, b"".join(one.messages for one in piece)
+            yield {"batches": _described(piece)}, b"".join(one.messages for one in piece)
 
     for frame in sandbox.ask_all("netlink", pieces()):
         for refusal in frame.message["refused"]:
@@ -83,28 +82,40 @@ def send(
     Raises:
         KernelError: the kernel refused one; the first that it refused.
     """
-    starts: list[int] = []  # the sequence number of each request's first message
-
-    def refuse(refusal: Refusal) -> None:
-        number = bisect.bisect_right(starts, refusal.sequence) - 1
-        request = requests[number]
-        commands = request.commands()
-        command = commands[refusal.sequence - starts[number] if request.count > 1 else 0]
-        raise KernelError(command, request.node, refusal.errno, refusal.reason)
-
-    encoder = _Encoder(requests, namespaces, starts)
-    for answer in exchange(sandbox, encoder, refuse):
+    encoder = _Encoder(requests, namespaces)
+    for answer in exchange(sandbox, encoder, encoder.refuse):
         done(answer.batch.last + 1, encoder.seconds)
+
+
+class Parcel:
+    """Requests as a keeper takes them all at once, beside something else: `batches` describes the `blob`."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self._encoder = _Encoder(requests, {})
+        found = list(self._encoder)
+        self.batches, self.blob = _described(found), b"".join(one.messages for one in found)
+
+    def check(self, refused: Iterable[Sequence[Any]]) -> None:
+        """Raise KernelError for the first of what the keeper says was refused, if anything was."""
+        for refusal in refused:
+            self._encoder.refuse(Refusal(*refusal))
 
 
 class _Encoder:
     """Yields requests as batches; notes how long that took, and the number of each one's first message."""
 
-    def __init__(
-        self, requests: Sequence[Request], namespaces: Mapping[str, int], starts: list[int]
-    ) -> None:  # fmt: skip
-        self.requests, self.namespaces, self.starts = requests, namespaces, starts
+    def __init__(self, requests: Sequence[Request], namespaces: Mapping[str, int]) -> None:
+        self.requests, self.namespaces = requests, namespaces
+        self.starts: list[int] = []
         self.seconds, self.sequence = 0.0, 0
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Raise KernelError for a message that was refused."""
+        number = bisect.bisect_right(self.starts, refusal.sequence) - 1
+        request = self.requests[number]
+        commands = request.commands()
+        command = commands[refusal.sequence - self.starts[number] if request.count > 1 else 0]
+        raise KernelError(command, request.node, refusal.errno, refusal.reason)
 
     def __iter__(self) -> Iterator[Batch]:
         for (place, protocol, _), group in groupby(self.requests, key=_together):
@@ -131,6 +142,11 @@ class _Encoder:
 def _together(request: Request) -> tuple[str | None, int, int]:
     """Return what is the same for requests that may be sent together; a transaction goes alone."""
     return request.place, request.protocol, id(request) if request.protocol else 0
+
+
+def _described(batches: Iterable[Batch]) -> list[tuple[str | None, int, int, int]]:
+    """Return what tells a keeper of batches whose messages it gets one after the other."""
+    return [(one.place, len(one.messages), one.last, one.protocol) for one in batches]
 
 
 def _pieces(batches: Iterable[Batch]) -> Iterator[list[Batch]]:

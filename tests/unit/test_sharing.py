@@ -10,11 +10,12 @@ import networkx as nx
 import pytest
 
 import emu
-from emu.errors import EmuError
+from emu.errors import EmuError, KernelError
 from emu.keeper.client import Client
 from emu.keeper.requests import Requests
 from emu.keeper.wire import Frame
-from emu.link_control.applying import change_shapings
+from emu.link_control.applying import Moment, change_shapings
+from emu.netlink.queueing import Place, changes
 from emu.planning.plan import Plan
 from emu.sandboxes.connection import Sandbox
 from emu.shaping import Shaping
@@ -22,13 +23,17 @@ from emu.sharing import SharedPlan
 
 PAIR = emu.plan_for(nx.Graph([("A", "B")]))
 END, OTHER = PAIR.links[0].ends
+PLACE = Place(*OTHER, 1)
 
 
 class Line:
     """A connection to a keeper that has a plan and no network."""
 
     def __init__(self) -> None:
-        self.keeper = SimpleNamespace(document=b"", version=0, since=0, amendments={})
+        self.refused: list[Any] = []
+        self.keeper = SimpleNamespace(
+            document=b"", version=0, since=0, amendments={}, exchange=lambda *_: (self.refused, [])
+        )
         self.ask("put", PAIR.to_document(), version=0)
 
     def ask(self, do: str, blob: bytes = b"", **arguments: Any) -> Frame:
@@ -90,21 +95,41 @@ def test_what_cannot_be_taken_back_is_told() -> None:
     assert line.shared().plan.notes[-2:] == ("mine", "theirs")
 
 
-def test_a_link_that_fails_is_as_before_and_others_are_as_they_have_become(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def bare_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that can do everything, and where nothing is left of what links did before."""
+    monkeypatch.setattr("emu.link_control.applying._check", lambda *_: frozenset({"netem", "tbf"}))
+    monkeypatch.setattr("emu.link_control.applying._leftovers", lambda *_: {})
+
+
+def test_a_link_that_the_kernel_refuses_is_as_before(bare_kernel: None) -> None:
+    line = Line()
+    mine = line.shared()
+    line.refused.append((0, 22, "no such rate"))
+    with pytest.raises(KernelError, match="no such rate"):
+        change_shapings(mine, "link", lambda _: {END: Shaping(delay=1000)})
+    assert line.shared().plan.interface(END).shaping is None
+
+
+def test_the_kernel_hears_of_a_link_in_the_order_of_the_plan(bare_kernel: None) -> None:
+    """What was made of a plan that others have changed since is not sent."""
     line = Line()
     mine, theirs = line.shared(), line.shared()
     slow, narrow = Shaping(delay=1000), Shaping(rate=1000)
+    sent: list[bytes] = []
 
-    def fail(*_: object) -> None:
-        theirs.refresh()
-        theirs.amend_plan(next(theirs.tries("link")), {OTHER: narrow})
-        raise EmuError("link: the kernel refused it")
+    def exchange(messages: bytes, _: object) -> tuple[list[Any], list[bytes]]:
+        sent.append(messages)
+        return [], []
 
-    monkeypatch.setattr("emu.link_control.applying._check", lambda *_: frozenset())
-    monkeypatch.setattr("emu.link_control.applying._carry_out", fail)
-    with pytest.raises(EmuError, match="refused"):
-        change_shapings(mine, "link", lambda _: {END: slow})
+    line.keeper.exchange = exchange
+
+    class Meanwhile(Moment):
+        def wait(self) -> None:
+            if not sent:
+                theirs.amend_plan(next(theirs.tries("link")), {OTHER: narrow}, changes(PLACE, None, narrow))
+
+    assert change_shapings(mine, "link", lambda _: {END: slow}, Meanwhile())
     plan = line.shared().plan
-    assert (plan.interface(END).shaping, plan.interface(OTHER).shaping) == (None, narrow)
+    assert (plan.interface(END).shaping, plan.interface(OTHER).shaping) == (slow, narrow)
+    assert len(sent) == 2
