@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,22 @@ def test_no_packet_is_lost_while_a_rate_changes(net: emu.Network, link: RunningL
     rates = {100: "3mbit", 200: "20mbit", 300: "1mbit", 400: "50mbit"}
     arrived = flow(net, 500, lambda number: link.set(rate=rates[number]) if number in rates else None)
     assert arrived == list(range(500))
+
+
+def test_the_kernel_does_what_the_plan_says_whoever_was_last(net: emu.Network, link: RunningLink) -> None:
+    def change(first: int) -> None:
+        with emu.Network.attach(net.name) as other:
+            for number in range(40):
+                other.link("HOST1", "ROUTER").set("HOST1", rate=f"{first + number}mbit")
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(change, first) for first in (100, 200)]:
+            done.result()
+    net.refresh()
+    shaping = link.shaping["HOST1"]
+    assert shaping is not None
+    assert shaping.rate is not None
+    assert f"rate {shaping.rate // 10**6}Mbit" in disciplines(net)
 
 
 def test_packets_that_wait_are_not_lost_when_all_is_cleared(net: emu.Network, link: RunningLink) -> None:
@@ -154,6 +171,15 @@ def test_every_prompt_sees_a_change_and_a_direction_has_its_own(
     assert back is None
 
 
+def test_a_direction_that_is_cleared_takes_the_other_s_frames_as_before(
+    net: emu.Network, link: RunningLink
+) -> None:
+    link.set(mtu=2000, rate="10mbit").clear("HOST1")
+    words = ["ip", "-o", "link", "show", "HOST1-veth0"]
+    assert " mtu 2000 " in net["HOST1"].run(words, capture_output=True, text=True, check=True).stdout
+    link.set("HOST1", rate="1mbit")
+
+
 def test_a_handle_knows_what_others_have_changed_meanwhile(net: emu.Network, link: RunningLink) -> None:
     link.set(rate="10mbit")
     with emu.Network.attach(net.name) as other:
@@ -184,7 +210,8 @@ def test_a_link_that_was_down_reaches_as_before(net: emu.Network, link: RunningL
         ("link HOST1 ROUTER set bw=10mbit", "did you mean rate?"),
         ("link HOST1 ROUTER set trace=lte-walk", "an event of a schedule"),
         ("link HOST1 ROUTER set rate=", "rate=none takes it away"),
-        ("link HOST1 ROUTER set rate=0mbit", "not between"),
+        ("link HOST1 ROUTER set loss=gemodel 1%", "has quotes around it, loss='gemodel 1%'"),
+        ("link HOST1 ROUTER set rate=0", "lets nothing through"),
         ("link HOST1 ROUTER set jitter=1ms", "jitter without a delay"),
         ("link HOST1 ROUTER set limit=5", "limit without a rate"),
         ("link HOST1 ROUTER", "name one and what to do"),
