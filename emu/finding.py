@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError, suggestion
@@ -33,9 +33,16 @@ def link_number(plan: Plan, first: str, second: str | None, attempt: str) -> int
     else:
         found = _between(plan, _name(plan, first, attempt), _name(plan, second, attempt))
         if len(found) != 1:
-            reason = f"there are {len(found)}; name an interface of one" if found else "there is none"
-            raise UsageError(f"{attempt}: {reason}; 'links' shows them")
+            reason = f"there are {len(found)}; name an interface of one{_such_as(plan, found)}"
+            raise UsageError(f"{attempt}: {reason if found else 'there is none'}; 'links' shows them")
     return found[0]
+
+
+def _such_as(plan: Plan, links: Sequence[int]) -> str:
+    """Return names to choose from: an interface of each link that no other node has, while they are few."""
+    ways = ([name for _, name in plan.links[one].ends if len(plan.places.named[name]) == 1] for one in links)
+    names = [way[0] for way in ways if way]
+    return f", {' or '.join(names)}" if 0 < len(names) == len(links) <= 4 else ""
 
 
 def _between(plan: Plan, first: str, second: str) -> list[int]:

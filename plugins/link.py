@@ -64,7 +64,6 @@ def act(network: Network, words: Sequence[str]) -> None:
         UsageError: they say nothing that can be done.
     """
     from emu.errors import suggestion
-    from emu.shaping.attributes import PARSERS
 
     place = next((number for number, word in enumerate(words[:3]) if number and word in _ACTIONS), None)
     if place is None:
@@ -72,13 +71,8 @@ def act(network: Network, words: Sequence[str]) -> None:
         raise emu.UsageError(f"change a link: name one and what to do: {_USAGE}{hint}")
     chosen, action, rest = network.link(*words[:place]), words[place], words[place + 1 :]
     pairs = [word.partition("=") for word in rest]
-    if strange := next(
-        (word for word, (name, equals, _) in zip(rest, pairs, strict=True) if not equals or not name), ""
-    ):
-        hint = f"has no value; write {strange}=…" if strange in PARSERS else ""
-        raise emu.UsageError(
-            f"link {action}: {strange} {hint or 'is no attribute, which looks like delay=50ms'}"
-        )
+    if strange := [number for number, (name, equals, _) in enumerate(pairs) if not equals or not name]:
+        raise emu.UsageError(f"link {action}: {_no_attribute(rest, strange[0])}")
     values = {name: value for name, _, value in pairs}
     source = values.pop("from", None)
     if (values and action != "set") or (source is not None and action not in ("set", "clear")):
@@ -97,6 +91,20 @@ def act(network: Network, words: Sequence[str]) -> None:
         chosen.clear(source)
     else:
         {"down": chosen.down, "up": chosen.up}[action]()
+
+
+def _no_attribute(words: Sequence[str], number: int) -> str:
+    """Return what to say of a word that is no `name=value`."""
+    from emu.shaping.attributes import PARSERS
+
+    word = words[number]
+    if word in PARSERS:
+        return f"{word} has no value; write {word}=…"
+    fault = f"{word} is no attribute, which looks like delay=50ms"
+    if not number:
+        return fault
+    name, _, value = words[number - 1].partition("=")
+    return f"{fault}; a value of several words has quotes around it, {name}='{value} {word}'"
 
 
 def show(network: Network, chosen: RunningLink) -> None:

@@ -88,7 +88,9 @@ def _event(given: Any, start: int, place: str) -> Event:
     if bool(link) == (node is not None) or (action == "run" and node is None):
         raise ValueError("run belongs to a node" if action == "run" else "an event has a link or a node")
     source = given.get("from")
-    if source is not None and (action not in ("set", "ramp", "clear", "trace") or not link):
+    if source is not None and not link:
+        raise ValueError("from goes with a link, not with a node: a link has two directions")
+    if source is not None and action not in ("set", "ramp", "clear", "trace"):
         raise ValueError("from is for what a link does to packets: set, ramp, clear, trace")
     options = _options(action, given)
     return Event(

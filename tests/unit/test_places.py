@@ -42,7 +42,8 @@ def test_links_are_found_by_their_nodes_and_by_each_name_of_an_interface(plan: P
 
 
 def test_parallel_links_are_told_apart(plan: Plan) -> None:
-    with pytest.raises(UsageError, match="there are 2"):
+    first, second = (link.ends[0][1] for link in plan.links[1:])
+    with pytest.raises(UsageError, match=f"there are 2; name an interface of one, {first} or {second}"):
         link_number(plan, "B", "C", "link")
     assert [link_number(plan, link.ends[0][1], None, "") for link in plan.links[1:]] == [1, 2]
     with pytest.raises(UsageError, match="there is none"):

@@ -94,6 +94,7 @@ def test_a_plan_keeps_its_schedule_and_a_link_s_trace() -> None:
         ({"at": 2, "link": LINK, "trace": "no-such"}, "no such trace"),
         ("down", "is not an event"),
     ],
+        ({"at": 1, "node": "HOST1", "set": {"loss": "1%"}, "from": "HOST1"}, "goes with a link, not"),
 )
 def test_faults_are_told_before_anything_is_built(event: Any, reason: str) -> None:
     with pytest.raises(emu.TopologyError) as error:
