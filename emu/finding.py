@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError, suggestion
+from .shaping import Shaping
 from .shaping.merging import set_attributes
 
 if TYPE_CHECKING:
     from .planning.plan import Plan
-    from .shaping import Shaping
 
 
 def link_number(plan: Plan, first: str, second: str | None, attempt: str) -> int:
@@ -81,5 +81,14 @@ def after_setting(
 
 
 def after_clearing(plan: Plan, number: int, source: str | None) -> dict[tuple[str, str], Shaping | None]:
-    """Return what a link's ends are to do without attributes, of the direction from `source` or of both."""
-    return {end: None for end in plan.links[number].ends if source in (None, end[0])}
+    """Return what a link's ends are to do without attributes, of the direction from `source` or of both.
+
+    The MTU is the whole link's: it stays where one direction alone is cleared.
+    """
+    found: dict[tuple[str, str], Shaping | None] = {}
+    for end in plan.links[number].ends:
+        if source in (None, end[0]):
+            shaping = plan.interface(end).shaping
+            mtu = None if source is None or shaping is None else shaping.mtu
+            found[end] = None if mtu is None else Shaping(mtu=mtu)
+    return found

@@ -14,7 +14,7 @@ from emu.reading.schedule_files import events_in
 from emu.reading.sources import graph_from
 from emu.schedules import check_schedule, parse_schedule
 from emu.schedules.steps import in_time, steps_of
-from emu.shaping import needs
+from emu.shaping import attributes_of, needs
 from emu.topologies.two_segment import two_segment
 from emu.traces import known_traces, read_trace, trace_path
 from emu.traces.make import make
@@ -61,6 +61,16 @@ def test_only_a_rate_that_changes_takes_another_queue(ramp: str, varies: bool) -
     assert {shaping.varies for _, shaping in shapings} == {varies}
 
 
+def test_an_mtu_stays_with_both_ends_when_one_direction_is_cleared() -> None:
+    did: list[dict[str, Any]] = [
+        {"set": {"mtu": 2000, "delay": "1ms"}}, {"do": "clear", "from": "HOST1"},
+        {"set": {"rate": "1mbit"}, "from": "HOST1"},
+    ]  # fmt: skip
+    plan = planned(*({"at": number, "link": LINK, **event} for number, event in enumerate(did)))
+    _, shapings = check_schedule(plan.schedule, plan)
+    assert attributes_of(shapings[-2][1]) == {"rate": "1mbit", "mtu": "2000"}
+
+
 def test_a_start_puts_all_off() -> None:
     (event,) = parse_schedule({"start": "2s", "events": [LOOSE]})
     assert event.at == 3 * 10**9
@@ -85,6 +95,7 @@ def test_a_plan_keeps_its_schedule_and_a_link_s_trace() -> None:
         ({**LOOSE, "at": -1}, "negative"),
         ({**LOOSE, "do": "dwn"}, "did you mean down?"),
         ({**LOOSE, "form": "HOST1"}, "for or from?"),
+        ({"at": 1, "node": "HOST1", "set": {"loss": "1%"}, "from": "HOST1"}, "goes with a link, not"),
         ({"at": 2, "link": LINK, "set": {"dely": "1ms"}}, "did you mean delay?"),
         ({"at": 2, "link": LINK, "set": {"max_queue_size": 9}}, "did you mean limit?"),
         ({"at": 2, "link": LINK, "set": {"rate": ""}}, "rate '' is not a number"),
@@ -94,7 +105,6 @@ def test_a_plan_keeps_its_schedule_and_a_link_s_trace() -> None:
         ({"at": 2, "link": LINK, "trace": "no-such"}, "no such trace"),
         ("down", "is not an event"),
     ],
-        ({"at": 1, "node": "HOST1", "set": {"loss": "1%"}, "from": "HOST1"}, "goes with a link, not"),
 )
 def test_faults_are_told_before_anything_is_built(event: Any, reason: str) -> None:
     with pytest.raises(emu.TopologyError) as error:
