@@ -44,6 +44,8 @@ def plan(
 ) -> None:  # fmt: skip
     """Show the nodes, interfaces, segments, prefixes, addresses and routes that 'emu run' would build.
 
+    And what links do to packets, where they do anything, and what is to happen by schedule or trace.
+
     Of a large network the tables show the first rows; --node and --all show the others.
 
     \b
@@ -110,6 +112,8 @@ def _show(plan: Plan, names: tuple[str, ...], everything: bool) -> None:
     _print_rows(*_interfaces(nodes), whole)
     if shapings := list(_shapings(nodes)):
         _print_rows(("FROM", "INTERFACE", "TO", "SHAPING"), iter(shapings), whole)
+    if events := list(_events(plan, set(names))):
+        _print_rows(("AT", "WHAT HAPPENS"), iter(events), whole)
     if limits := list(_limits(nodes)):
         _print_rows(("NODE", "CPU", "MEMORY", "PROCESSES"), iter(limits), whole)
     _print_rows(("NODE", "DESTINATION", "NEXT HOP", "THROUGH"), _route_rows(nodes), whole)
@@ -177,6 +181,17 @@ def _shapings(nodes: Sequence[NodePlan]) -> Iterator[tuple[str, ...]]:
         for one in node.interfaces:
             if one.shaping is not None:
                 yield node.name, one.name, one.peer[0], describe(one.shaping)
+
+
+def _events(plan: Plan, names: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield when something happens, and what; with names, to these nodes or their links alone."""
+    from emu.schedules.checking import links_of
+    from emu.shaping.units import show_time
+
+    for event in plan.schedule:
+        ends = (end for number in links_of(event, plan) for end in plan.links[number].ends)
+        if not names or names & {event.node, *(node for node, _ in ends)}:
+            yield show_time(event.at), event.told()
 
 
 def _limits(nodes: Sequence[NodePlan]) -> Iterator[tuple[str, ...]]:

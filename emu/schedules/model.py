@@ -60,6 +60,16 @@ class Event:
     def __str__(self) -> str:
         return f"{self.target} {self.action}{self._from}"
 
+    def told(self) -> str:
+        """Return all that it says, but when, in a line: `link A--B ramp rate=5mbit..1mbit over=10s`."""
+        words = [self.target, self.action]
+        for key, value in self.options.items():
+            if isinstance(value, Mapping):
+                words += _pairs(value, ".." if self.action == "ramp" else " ")
+            else:
+                words.append(str(value) if key == self.action else f"{key}={value}")
+        return " ".join(words + ([f"from={self.source}"] if self.source else []))
+
     @property
     def _from(self) -> str:
         return f" from {self.source}" if self.source else ""
@@ -81,9 +91,20 @@ class Step:
     def __str__(self) -> str:
         if self.action == "run":
             return f"{self.event.target} run {self.values['command']}"
-        words = [f"{name}={value}" for name, value in self.values.items()]
         source = [f"from={self.event.source}"] if self.event.source else []
-        return " ".join([self.event.target, self.action, *words, *source])
+        action = f"trace {self.event.options['trace']}" if self.event.action == "trace" else self.action
+        return " ".join([self.event.target, action, *_pairs(self.values), *source])
+
+
+def _pairs(values: Mapping[str, Any], between: str = " ") -> list[str]:
+    """Return attributes as words, `rate=1mbit`, of ends `rate={A: 1mbit}`, with something between parts."""
+    return [f"{name}={_text(value, between)}" for name, value in values.items()]
+
+
+def _text(value: Any, between: str) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_text(one, between)}' for key, one in value.items())}}}"
+    return between.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _frozen(value: Any) -> Any:

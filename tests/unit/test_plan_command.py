@@ -67,6 +67,26 @@ def test_every_address_has_a_row_with_node_and_interface_at_the_other_end(plan: 
     ]
 
 
+def test_what_is_to_happen_is_shown_with_its_time(plan: Any) -> None:
+    graph = nx.path_graph(["A", "R", "B"])
+    graph.edges["A", "R"]["trace"] = {"A": "lte-walk"}
+    graph.graph["schedule"] = [
+        {"at": "1s", "link": ["A", "R"], "set": {"rate": {"A": "1mbit"}, "loss": "1%"}},
+        {"at": "2s", "link": ["R", "B"], "ramp": {"rate": ["5mbit", "1mbit"]}, "over": "10s", "every": "1s"},
+        {"at": "3s", "link": ["R", "B"], "flap": {"down": "200ms"}},
+        {"at": 4, "node": "B", "run": "sleep 1"},
+    ]
+    rows = [row.split(maxsplit=1) for row in table(plan(graph), "WHAT HAPPENS")]
+    assert rows == [
+        ["0s", "link A-veth0 trace lte-walk from=A"],
+        ["1s", "link A--R set rate={A: 1mbit} loss=1%"],
+        ["2s", "link R--B ramp rate=5mbit..1mbit over=10s every=1s"],
+        ["3s", "link R--B flap down=200ms times=1"],
+        ["4s", "node B run sleep 1"],
+    ]
+    assert [row.split()[0] for row in table(plan(graph, "--node", "B"), "WHAT HAPPENS")] == ["2s", "3s", "4s"]
+
+
 def test_labels_have_a_column_where_they_differ_from_names(plan: Any) -> None:
     assert "São Paulo" in plan(nx.Graph([("São Paulo", "B")]))[4]
     assert "LABEL" not in "\n".join(plan(nx.Graph([("A", "B")])))
