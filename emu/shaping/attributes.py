@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,7 @@ def parse_limit(value: Any) -> Limit:
     """Return how much the queue holds: `100` packets, `"64kb"`, or `"50ms"` at the link's rate."""
     units = {"": 1, **PACKETS, **SIZES, **TIMES}
     number = quantity(value, "limit", units, "ms")
-    unit = "".join(char for char in str(value).lower() if char.isalpha())
+    unit = re.split(r"[\d.\s]", str(value).strip().lower())[-1]  # the `e` of 1e3kb is none of it
     name = "time" if unit in TIMES else "bytes" if unit in SIZES else "packets"
     if name == "packets" and number.denominator != 1:
         raise ValueError(f"limit {shown(value)} is not a whole number of packets")

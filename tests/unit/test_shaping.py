@@ -163,6 +163,13 @@ def test_between_routers_somebody_has_to_say_which_end_is_the_customers() -> Non
         emu.plan_for(between)
 
 
+@pytest.mark.parametrize(
+    ("limit", "meant"), [("1e3kb", "1000kb"), ("1.5e1 ms", "15ms"), ("2e2p", 200), ("1e2", 100)]
+)
+def test_a_limit_with_an_exponent_is_in_the_unit_that_it_says(limit: str, meant: str | int) -> None:
+    assert shaping(rate="1mbit", limit=limit) == shaping(rate="1mbit", limit=meant)
+
+
 def test_the_default_queue_holds_a_round_trip_and_says_so() -> None:
     assert "limit 100p (by default)" in describe(shaping(rate="10mbit", delay="50ms"))
     assert "limit 20p (by default)" in describe(shaping(rate="64kbit"))
