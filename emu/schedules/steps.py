@@ -30,16 +30,26 @@ def in_time(
     """Yield steps, each when it is asked for, and how many were left out before it.
 
     Of a trace's steps that are all overdue only the last is taken, with what the others set: whoever was held
-    up is in time again at once, instead of running after.
+    up is in time again at once, instead of running after. Traces that run at the same time take turns, so all
+    are looked at until a step of something else comes.
     """
     ahead = next(steps, None)
     while ahead is not None:
-        step, left_out = ahead, 0
-        ahead = next(steps, None)
-        while step.quiet and ahead is not None and ahead.event is step.event and is_due(ahead):
-            step = dataclasses.replace(ahead, values={**step.values, **ahead.values})
-            ahead, left_out = next(steps, None), left_out + 1
-        yield step, left_out
+        last, left_out = {id(ahead.event): ahead}, 0
+        quiet, ahead = ahead.quiet, next(steps, None)
+        while quiet and ahead is not None and ahead.quiet and is_due(ahead):
+            if before := last.pop(id(ahead.event), None):
+                ahead, left_out = _with_values(ahead, before), left_out + 1
+            last[id(ahead.event)] = ahead
+            ahead = next(steps, None)
+        for step in last.values():
+            yield step, left_out
+            left_out = 0
+
+
+def _with_values(step: Step, before: Step) -> Step:
+    """Return a step that also sets what one before it did."""
+    return dataclasses.replace(step, values={**before.values, **step.values})
 
 
 def _steps(event: Event) -> Iterator[Step]:

@@ -185,6 +185,19 @@ def test_of_a_trace_s_overdue_steps_the_last_is_taken_with_what_all_set(tmp_path
     ]  # fmt: skip
 
 
+def test_of_two_traces_at_the_same_time_the_last_overdue_steps_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("time,rate\n0,1mbit\n1,2mbit\n2,3mbit\n3,4mbit\n4,5mbit\n")
+    ways = [{"at": 0, "link": LINK, "trace": str(path), "for": "5s", "from": end} for end in LINK]
+    steps = in_time(steps_of(parse_schedule(ways)), lambda step: step.time <= 3 * 10**9)
+    taken = [(step.time / 10**9, step.event.source, step.values["rate"], out) for step, out in steps]
+    assert taken == [
+        (0, "HOST1", "1mbit", 0), (0, "ROUTER", "1mbit", 0),
+        (3, "HOST1", "4mbit", 4), (3, "ROUTER", "4mbit", 0),
+        (4, "HOST1", "5mbit", 0), (4, "ROUTER", "5mbit", 0),
+    ]  # fmt: skip
+
+
 def test_a_trace_without_anything_new_ends(tmp_path: Path) -> None:
     path = tmp_path / "even.csv"
     path.write_text("time,rate\n0,1mbit\n1,1mbit\n")
