@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..planning.plan import Plan
@@ -199,6 +199,8 @@ def changes(
     found += [
         request for major, layer in sorted(after.items()) if layer != before.get(major)
         for request in _setting(place, _again(layer), replace=True)
+    if gone is not None and _leaves_nothing(gone, before, after):
+        gone = before[gone.parent]
     ]  # fmt: skip
     return found
 
@@ -225,3 +227,14 @@ def _again(layer: Layer) -> Layer:
     if isinstance(layer.discipline, Netem | Pace):
         return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
     return layer
+def _leaves_nothing(gone: Layer, before: Mapping[int, Layer], after: Mapping[int, Layer]) -> bool:
+    """Tell whether a layer leaves its place to nobody, in a discipline that drops all from then on.
+
+    tbf_graft in net/sched/sch_tbf.c has `noop_qdisc` instead. Without netem that place may stay empty.
+    """
+    above = before.get(gone.parent)
+    if above is None or not isinstance(above.discipline, Tbf):
+        return False
+    return all(layer.parent != gone.parent for layer in after.values())
+
+

@@ -98,6 +98,14 @@ def test_packets_that_wait_are_not_lost_when_all_is_cleared(net: emu.Network, li
     assert arrived == list(range(100))
 
 
+def test_a_link_that_only_loses_packets_carries_the_others(net: emu.Network, link: RunningLink) -> None:
+    link.clear()
+    link.set(rate="1mbit", loss="0.0001%").set(rate=None)
+    sent = flow(net, 50, lambda _: None)
+    link.clear()
+    assert sent == list(range(50))
+
+
 def longest_frame(net: emu.Network, sender: socket.socket, receiver: socket.socket) -> int:
     """Return how long the longest frame is that comes to ROUTER while a megabyte is sent to it."""
     size = 1 << 20
