@@ -193,14 +193,14 @@ def changes(
     if mtu != ((old and old.mtu) or DEFAULT_MTU):
         found.append(SetMtu(node, name, index, mtu))
     gone = next((one for major, one in sorted(before.items()) if not _stays(one, after.get(major))), None)
+    if gone is not None and _leaves_nothing(gone, before, after):
+        gone = before[gone.parent]
     if gone is not None:  # with all that is below it
         found.append(RemoveDiscipline(node, name, index, gone.major, gone.parent))
         before = {major: one for major, one in before.items() if major < gone.major}
     found += [
         request for major, layer in sorted(after.items()) if layer != before.get(major)
         for request in _setting(place, _again(layer), replace=True)
-    if gone is not None and _leaves_nothing(gone, before, after):
-        gone = before[gone.parent]
     ]  # fmt: skip
     return found
 
@@ -222,11 +222,6 @@ def _stays(before: Layer, after: Layer | None) -> bool:
     return before.discipline.kind == after.discipline.kind
 
 
-def _again(layer: Layer) -> Layer:
-    """Return a layer for a change, which says all that it is to be."""
-    if isinstance(layer.discipline, Netem | Pace):
-        return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
-    return layer
 def _leaves_nothing(gone: Layer, before: Mapping[int, Layer], after: Mapping[int, Layer]) -> bool:
     """Tell whether a layer leaves its place to nobody, in a discipline that drops all from then on.
 
@@ -238,3 +233,8 @@ def _leaves_nothing(gone: Layer, before: Mapping[int, Layer], after: Mapping[int
     return all(layer.parent != gone.parent for layer in after.values())
 
 
+def _again(layer: Layer) -> Layer:
+    """Return a layer for a change, which says all that it is to be."""
+    if isinstance(layer.discipline, Netem | Pace):
+        return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
+    return layer
