@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from ..shaping.model import Distribution, Loss, Queue, Shaping, Slot, limit_in
-from ..shaping.queues import DISCIPLINES, FLAG, RATE, TIME
+from ..shaping.queues import DISCIPLINES, FLAG, RATE, TIME, Option
 from ..shaping.tables import table_of
 from ..shaping.text import queue_options
 from ..shaping.units import LARGEST_RATE, show_chance, show_rate, show_time
@@ -30,8 +30,6 @@ _ETHERNET = 1
 _SFQ = struct.Struct("=IiIIII48x")
 #: Attributes that are not 32-bit numbers: those of 64 bits, and of 8.
 _WIDE, _NARROW = {("cake", 2)}, {("fq", 15)}
-#: Times that the kernel takes in ns, where others are in µs.
-_NANOSECONDS = {("fq", "timer_slack")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +222,7 @@ class Waiting:
         parts = [number(discipline.limit or _CAKE_MEMORY, self.limit)]
         for name, value in given.items():
             option = discipline.options[name]
-            parts.append(_option(self.kind, name, option.attribute, option.kind, option.value, value))
+            parts.append(_option(self.kind, option, value))
         return b"".join(parts)
 
 
@@ -232,12 +230,13 @@ class Waiting:
 _CAKE_MEMORY = 10
 
 
-def _option(kind: str, name: str, place: int, what: str, meaning: int, value: object) -> bytes:
+def _option(kind: str, option: Option, value: object) -> bytes:
     """Return one option as an attribute."""
-    amount = meaning if what == FLAG else int(value)  # type: ignore[call-overload]  # numbers but for flags
+    place, what = option.attribute, option.kind
+    amount = option.value if what == FLAG else int(value)  # type: ignore[call-overload]  # numbers but for flags
     if what == RATE:
         amount = min(amount // 8, _MOST if (kind, place) not in _WIDE else 2**64 - 1)
-    elif what == TIME and (kind, name) not in _NANOSECONDS:
+    elif what == TIME:
         amount //= 1000
     if (kind, place) in _WIDE:
         return attribute(place, struct.pack("=Q", amount))

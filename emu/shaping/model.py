@@ -224,12 +224,12 @@ def limit_in(shaping: Shaping, unit: str) -> int:
     """Return the queue's limit in `bytes` or `packets`.
 
     A time is what the rate carries in it. Between bytes and packets full frames are counted, and
-    never fewer than one.
+    never fewer than one; nor more than the kernel counts, which is more than any machine holds.
     """
     limit = shaping.limit or default_limit(shaping)
     number, has = limit.number, limit.unit
     if has == "time":
         number, has = (shaping.rate or 0) * limit.number // (8 * 10**9), "bytes"
-    if has == unit:
-        return max(number, 1)
-    return max(number * shaping.frame if unit == "bytes" else number // shaping.frame, 1)
+    if has != unit:
+        number = number * shaping.frame if unit == "bytes" else number // shaping.frame
+    return min(max(number, 1), 2**32 - 1)

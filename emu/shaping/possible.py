@@ -33,7 +33,7 @@ def possible(shaping: Shaping | None, there: Collection[str]) -> Shaping | None:
         found = dataclasses.replace(found, queue=None)
     if found.rate is not None and not any(one in there for one in keepers(found)):
         found = dataclasses.replace(found, rate=None)
-    if found.rate is None and found.queue is None:
+    if found.rate is None and (found.queue is None or (found.limit and found.limit.unit == "time")):
         found = dataclasses.replace(found, limit=None)
     return None if found == Shaping() else found
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from ..errors import shown, suggestion
 from .model import Queue
-from .units import parse_chance, parse_count, parse_rate, parse_size, parse_time, quantity
+from .units import parse_chance, parse_count, parse_rate, parse_size, parse_time, quantity, show_time
 
 Value = int | float | bool | str
-#: What an option's value is.
+#: What an option's value is. A time is one that the kernel takes in µs, but for those that it takes in ns.
 FLAG, COUNT, SIZE, TIME, RATE, CHANCE = "flag", "count", "size", "time", "rate", "chance"
+NANOSECONDS = "nanoseconds"
 
 
 def _parse_probability(value: Any, what: str) -> float:
@@ -28,8 +29,17 @@ def _parse_probability(value: Any, what: str) -> float:
     return chance
 
 
+def _parse_nanoseconds(value: Any, what: str) -> int:
+    """Return a time in ns that fits the 32 bits in which the kernel takes it."""
+    time = parse_time(value, what)
+    if time >= 2**32:
+        raise ValueError(f"{what} {shown(value)} is more than the kernel takes, {show_time(2**32 - 1)}")
+    return time
+
+
 _PARSERS: dict[str, Callable[[Any, str], Value]] = {
-    COUNT: parse_count, SIZE: parse_size, TIME: parse_time, CHANCE: _parse_probability,
+    COUNT: parse_count, SIZE: parse_size, TIME: parse_time, NANOSECONDS: _parse_nanoseconds,
+    CHANCE: _parse_probability,
     RATE: lambda value, what: parse_rate(value),  # noqa: ARG005  # it says itself what it is
 }  # fmt: skip
 
@@ -77,7 +87,7 @@ _FQ = {
     "flow_limit": Option(2, COUNT), "quantum": Option(3, SIZE), "initial_quantum": Option(4, SIZE),
     **_flags(5, pacing=1, nopacing=0), "maxrate": Option(7, RATE), "refill_delay": Option(9, TIME),
     "orphan_mask": Option(10, COUNT), "low_rate_threshold": Option(11, RATE),
-    "ce_threshold": Option(12, TIME), "timer_slack": Option(13, TIME), "horizon": Option(14, TIME),
+    "ce_threshold": Option(12, TIME), "timer_slack": Option(13, NANOSECONDS), "horizon": Option(14, TIME),
     **_flags(15, horizon_drop=1, horizon_cap=0),
 }  # fmt: skip
 _PIE = {

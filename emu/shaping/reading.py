@@ -8,6 +8,10 @@ from typing import Any
 from .model import Shaping
 from .possible import ALWAYS, keepers, plain_loss
 from .queues import DISCIPLINES
+from .units import show_time
+
+#: How wide netem draws at most, in ns: tabledist() in net/sched/sch_netem.c takes 31 bits.
+_WIDEST = 2**31 - 1
 
 
 def shaping_from(attributes: Mapping[str, Any]) -> Shaping:
@@ -35,6 +39,11 @@ def contradictions(shaping: Shaping) -> Iterator[str]:
     for name in ("delay_correlation", "distribution"):
         if getattr(shaping, name) and not shaping.jitter:
             yield f"{name} without jitter: there is nothing to distribute"
+    slot = shaping.slot
+    drawn = 0 if slot is None else slot.most if slot.distribution else slot.most - slot.least
+    for name, spread in (("jitter", shaping.jitter), ("slot", drawn)):
+        if spread > _WIDEST:  # netem would take less, and say nothing
+            yield f"{name}: a spread of {show_time(spread)} is more than netem takes, {show_time(_WIDEST)}"
     if shaping.reorder and not shaping.delay:
         yield "reorder without a delay: there is nothing to overtake"
     if shaping.seed is not None and not _draws(shaping):

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from .model import Chance, Limit, Loss, Queue, Reorder, Shaping, Slot, default_limit
-from .queues import CHANCE, DISCIPLINES, FLAG, RATE, TIME
+from .queues import CHANCE, DISCIPLINES, FLAG, NANOSECONDS, RATE, TIME
 from .units import show_chance, show_rate, show_size, show_time
 
 _SHOWN: dict[str, Callable[[Any], str]] = {
-    RATE: show_rate, TIME: show_time, CHANCE: "{:.10g}".format,
+    RATE: show_rate, TIME: show_time, NANOSECONDS: show_time, CHANCE: "{:.10g}".format,
 }  # fmt: skip
 
 

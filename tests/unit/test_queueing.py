@@ -28,6 +28,7 @@ from emu.netlink.service_curve import SetCurve
 from emu.planning.plan import Plan
 from emu.shaping import Shaping
 from emu.shaping.merging import set_attributes
+from emu.shaping.possible import possible
 from emu.topologies.two_segment import two_segment
 
 from .shaped import requests, shaping
@@ -163,6 +164,19 @@ def test_changes_are_made_in_place(old: dict[str, Any], new: dict[str, Any]) -> 
         assert flags == 0x501  # NLM_F_REQUEST, NLM_F_REPLACE, NLM_F_CREATE
     handles = {layer.major for layer in layers_of(shaping(**old))}
     assert {one.layer.major for one in found if isinstance(one, SetDiscipline)} <= handles | {2, 3, 4}
+
+
+@pytest.mark.parametrize("queue", ["red", "cake", "sfq"])
+def test_a_queue_of_any_length_can_be_asked_for(queue: str) -> None:
+    for limit in ({"limit": 4_000_000_000}, {"limit": "1000s"}, {}):
+        far = shaping(rate="1tbit", delay="100s", queue=queue, **limit)
+        assert all(one.encode(0, {}, acknowledge=False) for one in changes(PLACE, None, far))
+
+
+def test_a_limit_in_time_goes_with_a_rate_that_a_kernel_cannot_keep() -> None:
+    """What the queue holds in it would be nothing."""
+    found = possible(shaping(rate="1mbit", queue="fq_codel", limit="50ms"), {"netem", "fq_codel"})
+    assert found == shaping(queue="fq_codel")
 
 
 def test_what_does_not_change_is_not_touched() -> None:
