@@ -115,7 +115,7 @@ class Netem:
         parts = [
             _NETEM.pack(ticks, self.limit, _share(random), gap, duplicate, jitter),
             self._chances(),
-            _slot(one.slot) if one.slot else attribute(_SLOT, bytes(40)) if self.again else b"",
+            _slot(one.slot, self.again) if one.slot else attribute(_SLOT, bytes(40)) if self.again else b"",
             _model(loss) if loss else b"",
             _pace(LARGEST_RATE) if self._paces else _pace(0) if self.again else b"",
             attribute(_LATENCY64, struct.pack("=q", delay)) if delay % TICK or delay // TICK > _MOST else b"",
@@ -140,13 +140,13 @@ class Netem:
         return b"".join(parts)
 
     def _distributions(self) -> bytes:
-        """Return the tables; a running one that had one goes back to uniform by a table too."""
+        """Return the tables; a running one that had one has it for good, and gets a uniform one instead."""
         one = self.shaping
         found = b""
         if one.jitter and (self.again or (one.distribution and one.distribution.name != "uniform")):
             found = _table(_DELAY_DIST, one.distribution or Distribution("uniform"))
-        if one.slot and one.slot.distribution:
-            found += _table(_SLOT_DIST, one.slot.distribution)
+        if one.slot and (self.again or one.slot.distribution):
+            found += _table(_SLOT_DIST, one.slot.distribution or Distribution("uniform"))
         return found
 
 
@@ -294,10 +294,18 @@ def _slot_words(slot: Slot) -> list[str]:
     return words + (["bytes", str(slot.size)] if slot.size else [])
 
 
-def _slot(slot: Slot) -> bytes:
-    """Return struct tc_netem_slot: least and most, packets, bytes, a distribution's mean and spread."""
-    times = (slot.least, slot.most)
-    plain, drawn = ((0, 0), times) if slot.distribution else (times, (0, 0))
+def _slot(slot: Slot, again: bool) -> bytes:
+    """Return struct tc_netem_slot: least and most, packets, bytes, a distribution's mean and spread.
+
+    A running netem that had a distribution reads nothing else `again`. No spread at all would be no slots
+    (get_slot in net/sched/sch_netem.c).
+    """
+    plain, drawn = (slot.least, slot.most), (0, 0)
+    if slot.distribution or again:
+        middle, spread = (slot.least + slot.most) // 2, (slot.most - slot.least) // 2
+        if slot.distribution:
+            middle, spread = slot.least, slot.most
+        plain, drawn = (0, 0), (middle, max(spread, 1))
     return attribute(_SLOT, struct.pack("=qqiiqq", *plain, slot.packets, slot.size, *drawn))
 
 

@@ -43,6 +43,17 @@ def test_delay_rate_and_loss_come_and_go_without_losing_a_packet(net: emu.Networ
     assert link.shaping == {"HOST1": None, "ROUTER": None}
 
 
+def test_slots_are_as_they_were_set_last(net: emu.Network) -> None:
+    """A running netem goes on drawing from a distribution that it once had."""
+    link = net.link("HOST1", "ROUTER").set("HOST1", slot="distribution normal 10us 1us")
+    for slot in ("50ms packets 1", "40ms 60ms packets 1", "distribution uniform 50ms 0s packets 1"):
+        link.set("HOST1", slot=slot)
+        began = time.monotonic()
+        assert flow(net, 10) == list(range(10))
+        assert time.monotonic() - began > 0.3
+    link.clear()
+
+
 def test_a_schedule_and_a_trace_delay_packets(net: emu.Network) -> None:
     link = net.link("HOST1", "ROUTER")
     net.schedule([{"at": 0, "link": LINK, "set": {"delay": "15ms"}}]).wait(20)
