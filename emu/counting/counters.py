@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 class LinkCounters:
     """What one direction of a link has counted since the network was built.
 
+    Queue drops, losses by netem, requeues, overlimits and marks are those of the queue disciplines that are
+    there: they begin anew when these are taken away, as by `clear`, or replaced by others.
+
     Attributes:
         source: the node that sends in this direction.
         source_interface: its interface.
