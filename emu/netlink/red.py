@@ -16,6 +16,8 @@ _RED = struct.Struct("=IIIBBBB")
 # enum TCA_RED_*
 _RED_PARMS, _RED_STAB, _RED_MAX_P, _RED_FLAGS = 1, 2, 3, 4
 _RED_KNOWN_FLAGS = 0xF
+#: From where on every average is too much for the kernel (red_check_params in include/net/red.h).
+_HIGHEST = 2**30 - 1
 
 
 def ticks(size: int, rate: int) -> int:
@@ -38,11 +40,15 @@ class Red:
 
     @classmethod
     def of(cls, queue: Queue, limit: int, rate: int | None) -> Red:
-        """Return it with defaults: max a quarter of the limit, min a third of max, packets of 1,000 bytes."""
+        """Return it with defaults: max three times min or a quarter of the limit, packets of 1,000 bytes.
+
+        In a queue too short for those they are as long as min: no average lets longer ones pass.
+        """
         given = dict(queue.options)
-        packet = int(given.get("avpkt", 1000))
-        high = int(given.get("max", max(limit // 4, 2)))
+        usual = 3 * int(given["min"]) if "min" in given else max(limit // 4, 2)
+        high = int(given.get("max", min(usual, _HIGHEST)))
         low = int(given.get("min", max(high // 3, 1)))
+        packet = int(given.get("avpkt", min(1000, max(low, 1))))
         burst = int(given.get("burst", max((2 * low + high) // (3 * packet), low // packet, 1)))
         flags = sum(DISCIPLINES["red"].options[name].value for name in given if given[name] is True)
         chance = float(given.get("probability", 0.02))
@@ -64,11 +70,12 @@ class Red:
     def _weight(self) -> int:
         """Return minus the binary logarithm of the average's weight, by which the burst passes unharmed."""
         wanted = self.burst + 1 - self.low / self.packet
-        for weight in range(1, 32):
+        most = max(31 - max(self.low, self.high).bit_length(), 1)
+        for weight in range(1, most):
             share = 2.0**-weight
             if wanted <= (1 - (1 - share) ** self.burst) / share:
                 return weight
-        return 31
+        return most
 
     def _idle(self, weight: int) -> tuple[int, bytes]:
         """Return how the average decays while nothing arrives: a table, and the time of its steps."""

@@ -111,6 +111,8 @@ _RED = {
     "probability": Option(0, CHANCE), "ecn": Option(0, FLAG, 1), "harddrop": Option(0, FLAG, 2),
     "adaptive": Option(0, FLAG, 4), "nodrop": Option(0, FLAG, 8),
 }  # fmt: skip
+#: What 0 would make no sense of: nothing is divided by it, and nothing would pass.
+_RED_SIZES = ("min", "max", "avpkt")
 _SFQ = {
     "perturb": Option(0, COUNT), "quantum": Option(0, SIZE), "flows": Option(0, COUNT),
     "depth": Option(0, COUNT), "divisor": Option(0, COUNT),
@@ -143,7 +145,10 @@ def parse_queue(value: Any) -> Queue:
     if kind not in DISCIPLINES:
         known = f"; known are {', '.join(DISCIPLINES)}"
         raise ValueError(f"queue {shown(name)} is unknown{suggestion(name, DISCIPLINES) or known}")
-    return Queue(kind, tuple(_options(kind, words).items()))
+    options = _options(kind, words)
+    if kind == "red" and (nothing := next((one for one in _RED_SIZES if options.get(one) == 0), None)):
+        raise ValueError(f"queue red: {nothing} is 0, which is no size")
+    return Queue(kind, tuple(options.items()))
 
 
 def _options(kind: str, words: list[str]) -> dict[str, Value]:
