@@ -15,7 +15,7 @@ from ..shaping import Shaping, needs
 from ..shaping.model import DEFAULT_MTU
 from ..shaping.possible import STEEPEST, possible
 from ..shaping.units import LARGEST_RATE
-from .arrangement import BEYOND, ON_THE_WAY, PACE, SPLIT, WAY, Discipline, Layer, layers_of
+from .arrangement import BEYOND, ON_THE_WAY, PACE, QUEUE, SPLIT, WAY, Discipline, Layer, layers_of
 from .disciplines import Netem, Pace, Tbf
 from .features import Need
 from .filtering import loss_operations
@@ -170,6 +170,9 @@ def needs_at(node: str, name: str, shaping: Shaping | None) -> list[Need]:
 
 #: What stays where it has nothing to do any more, with packets in it perhaps.
 _STAYING = {SPLIT, WAY, PACE, BEYOND}
+#: The queue disciplines whose options the kernel changes only by making another one (no `change` in its
+#: struct Qdisc_ops).
+FIXED = {"sfq"}
 
 
 def changes(
@@ -177,12 +180,15 @@ def changes(
 ) -> list[Request]:  # fmt: skip
     """Return what makes a running direction that does `old` do `new`.
 
-    All is changed in place and keeps its packets, but for a queue that becomes one of another kind. What
-    has nothing to do any more stays and does nothing, since packets may be in it: what removes it drops them.
+    All is changed in place and keeps its packets, but for a queue that becomes one of another kind, or an sfq
+    that gets other options. What has nothing to do any more stays and does nothing, since packets may be in
+    it: what removes it drops them.
     """
     node, name, index = place.node, place.name, place.index
     before = {layer.major: layer for layer in layers_of(old, there)}
     after = {layer.major: layer for layer in layers_of(new, there)}
+    if _keeps_its_length(old, new) and QUEUE in before and QUEUE in after:
+        after[QUEUE] = dataclasses.replace(before[QUEUE], parent=after[QUEUE].parent)
     if not after.keys() - _STAYING:
         after = {
             major: dataclasses.replace(layer, discipline=_idle(layer.discipline))
@@ -216,9 +222,21 @@ def _idle(one: Discipline) -> Discipline:
     return Hfsc(STEEPEST) if isinstance(one, Hfsc) else one
 
 
+def _keeps_its_length(old: Shaping | None, new: Shaping | None) -> bool:
+    """Tell whether a queue that cannot be changed stays, since only what its limit comes to is another.
+
+    A rate that a trace changes a hundred times a second would empty it each time.
+    """
+    if old is None or new is None or new.queue is None or new.queue.kind not in FIXED:
+        return False
+    return (old.queue, old.limit) == (new.queue, new.limit)
+
+
 def _stays(before: Layer, after: Layer | None) -> bool:
     if after is None or before.parent != after.parent:
         return False
+    if before.discipline.kind in FIXED:
+        return before.discipline == after.discipline
     return before.discipline.kind == after.discipline.kind
 
 

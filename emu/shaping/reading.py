@@ -76,7 +76,8 @@ def _queue_contradictions(shaping: Shaping) -> Iterator[str]:
 def _draws(shaping: Shaping) -> bool:
     """Tell whether anything is left to chance."""
     chances = (shaping.jitter, shaping.loss, shaping.duplicate, shaping.corrupt, shaping.reorder)
-    return any(chances) or (shaping.slot is not None and shaping.slot.least != shaping.slot.most)
+    slot = shaping.slot
+    return any(chances) or (slot is not None and (slot.distribution is not None or slot.least != slot.most))
 
 
 #: What of netem's each property is.

@@ -48,7 +48,11 @@ def parse_rate(value: Any) -> int:
 
     The least is 8 bit/s, a byte per second; the most 1 Tbit/s.
     """
-    rate = round(quantity(value, "rate", RATES, "mbit"))
+    rate = round(quantity(value, "rate", RATES, "mbit", bare_zero=True))
+    if rate == 0:
+        raise ValueError(
+            f"rate {shown(value)} lets nothing through; the least is 8bit, and 'down' cuts a link"
+        )
     if not 8 <= rate <= LARGEST_RATE:
         raise ValueError(f"rate {shown(value)} is not between 8bit and 1tbit")
     return rate

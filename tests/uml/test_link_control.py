@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import emu
+from emu.shaping.queues import DISCIPLINES
 from emu.topologies.two_segment import two_segment
 
 from ..network.test_link_control import LINK, disciplines, flow
@@ -19,7 +20,7 @@ from .machine import load_modules
 
 @pytest.fixture(scope="module")
 def net() -> Iterator[emu.Network]:
-    load_modules(("sch_fq", "sch_fq_codel", "sch_red"))
+    load_modules(tuple(f"sch_{kind}" for kind in DISCIPLINES if not kind.endswith("fifo")))
     with emu.Network(two_segment(), families=(4,)) as running:
         yield running
 
@@ -90,4 +91,33 @@ def test_another_queue_can_be_set_while_packets_are_on_their_way_after_a_clear(n
         assert f"qdisc {before} " not in disciplines(net)
         assert flow(net, 20, lambda _: None) == list(range(20))
         link.set(rate=None, queue=None, limit=None)
+        link.clear()
+
+
+@pytest.mark.parametrize("queue", DISCIPLINES)
+def test_a_link_with_any_queue_changes_while_packets_wait(net: emu.Network, queue: str) -> None:
+    link = net.link("HOST1", "ROUTER").set(rate="10mbit", queue=queue)
+    link.set(rate="4mbit")  # and with it what the queue holds
+    link.set(limit="1mb" if DISCIPLINES[queue].unit == "bytes" else 1000)
+    before = net.counters(["HOST1"])[0].queue_drops
+    steps: dict[int, dict[str, Any]] = {20: {"rate": "3mbit"}, 40: {"rate": "8mbit", "delay": "5ms"}}
+    arrived = flow(net, 60, lambda number: link.set(**steps[number]) if number in steps else None)
+    # Some drop a packet by their own mind where a machine is slow, and say so.
+    assert len(arrived) + net.counters(["HOST1"])[0].queue_drops - before == 60
+    link.set(rate=None, queue=None, limit=None, delay=None)
+    link.clear()
+
+
+def test_duplicates_begin_where_a_rate_was_before(net: emu.Network) -> None:
+    """What kept the rate stays, with its packets perhaps; but no netem may duplicate beside it."""
+    link = net.link("HOST1", "ROUTER")
+    for kept in ({"loss": "0.0001%"}, {}):
+        link.set(rate="10mbit", delay="2s", **kept)
+        net["HOST1"].run(["ping", "-c", "1", "-W", "0.1", "HOST2"], capture_output=True)
+        link.set(rate=None, delay=None)
+        link.set(duplicate="100%")
+        assert flow(net, 10)[:2] == [0, 0]
+        link.set(duplicate=None, rate="10mbit")
+        assert flow(net, 10) == list(range(10))
+        link.set(rate=None, loss=None)
         link.clear()

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
+import select
+import socket
 import statistics
 from collections.abc import Iterator
 from typing import Any
 
+import networkx as nx
 import pytest
+
+import emu
 
 from .flows import Path, a_path, round_trips
 from .measured import MEASURED, Measure
+
+#: SO_NO_CHECK in include/uapi/asm-generic/socket.h: UDP without checksums.
+_NO_CHECKSUM = 11
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +97,48 @@ def test_nothing_is_lost_while_a_link_changes(path: Path) -> None:
 
     arrived = path.offer(500, rate=8e6, then=step)
     assert sorted(arrived) == list(range(500))
+
+
+def test_duplicates_arrive_twice() -> None:
+    graph: nx.Graph = nx.path_graph(["HOST1", "ROUTER", "HOST2"])
+    graph.graph["families"] = (4,)
+    graph.edges["ROUTER", "HOST2"]["duplicate"] = "20%"
+    count = 2000
+    with emu.Network(graph) as net, contextlib.closing(Path(net)) as path:
+        arrived = path.offer(count, size=16)
+    assert set(arrived) == set(range(count))
+    spread = math.sqrt(0.2 * 0.8 / count)
+    assert len(arrived) / count - 1 == pytest.approx(0.2, abs=3.29 * spread)
+
+
+def test_one_bit_of_a_corrupt_packet_is_changed(path: Path) -> None:
+    path.shape(corrupt="100%")
+    path.sender.setsockopt(socket.SOL_SOCKET, _NO_CHECKSUM, 1)  # or the receiver would drop it
+    sent = bytes(1400)
+    for _ in range(50):
+        path.sender.send(sent)
+    path.sender.setsockopt(socket.SOL_SOCKET, _NO_CHECKSUM, 0)
+    changed = []
+    while select.select([path.receiver], [], [], 0.5)[0]:
+        changed.append(sum(one.bit_count() for one in path.receiver.recv(2000)))
+    # Of those whose headers were hit some come with whole data, and some nowhere.
+    assert len(changed) >= 25
+    assert set(changed) <= {0, 1}
+    assert sum(changed) >= 25
+    path.shape()
+
+
+def test_what_is_to_be_reordered_overtakes_what_is_delayed(path: Path) -> None:
+    path.shape(delay="300ms", reorder="100% gap 5")
+    arrived = path.offer(50, size=16)
+    assert sorted(arrived) == list(range(50))
+    ahead = [number for number in arrived if number % 5 == 4]
+    assert arrived[: len(ahead)] == ahead
+
+
+def test_packets_come_in_bursts(path: Path) -> None:
+    path.shape(slot="100ms packets 8")
+    assert sorted(path.offer(40, size=16)) == list(range(40))
+    times = sorted(path.arrivals.values())
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert sum(gap > 0.05 for gap in gaps) >= 4

@@ -193,6 +193,21 @@ def test_a_queue_of_another_kind_is_a_new_one() -> None:
     assert found.index(removed) < len(found) - 1
 
 
+def test_what_no_kernel_can_change_is_made_anew_or_left_alone() -> None:
+    """sfq has no options that could be changed; a rate that changes would empty it again and again."""
+    before = shaping(rate="10mbit", delay="50ms", queue="sfq")
+    slower = shaping(rate="5mbit", delay="9ms", queue="sfq")
+    found = changes(PLACE, before, slower)
+    assert found
+    assert not [one for one in found if isinstance(one, RemoveDiscipline) or "sfq" in command(one)]
+    for other in (
+        shaping(rate="10mbit", queue="sfq", limit=50),
+        shaping(rate="10mbit", queue="sfq perturb 9"),
+    ):
+        kinds = [command(one).split()[4] for one in changes(PLACE, slower, other) if " 6:" in command(one)]
+        assert kinds == ["del", "replace"]
+
+
 @pytest.mark.parametrize("queued", [{"rate": "1mbit"}, {"queue": "fq_codel"}])
 def test_a_tbf_that_loses_what_is_below_it_is_made_anew(queued: dict[str, Any]) -> None:
     """Else the kernel drops all: loss without netem needs nothing below the root."""

@@ -75,7 +75,9 @@ def test_what_is_shown_is_read_back_also_from_json(attributes: dict[str, Any]) -
     ("attributes", "reason"),
     [
         ({"rate": 10}, "rate 10 has no unit; write '10mbit', for example"),
-        ({"rate": "0mbit"}, "rate '0mbit' is not between 8bit and 1tbit"),
+        ({"rate": 0}, "rate 0 lets nothing through"),
+        ({"rate": "0mbit"}, "rate '0mbit' lets nothing through; the least is 8bit"),
+        ({"rate": "7bit"}, "rate '7bit' is not between 8bit and 1tbit"),
         ({"rate": "-1mbit"}, "rate '-1mbit' is negative"),
         ({"rate": "10mbits"}, "unknown unit 'mbits'; did you mean mbit"),
         ({"rate": float("nan")}, "rate nan is not a number with a unit"),
@@ -122,6 +124,13 @@ def test_what_makes_no_sense_is_one_line_with_the_link(attributes: dict[str, Any
         emu.plan_for(graph(**attributes))
     assert any(reason in fault and fault.startswith("link HOST1--ROUTER") for fault in raised.value.faults)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "drawn", [{"slot": "distribution normal 1ms 1ms"}, {"slot": "1ms 2ms"}, {"loss": "1%"}]
+)
+def test_what_is_drawn_may_have_a_seed(drawn: dict[str, Any]) -> None:
+    assert shaping(**drawn, seed=3).seed == 3
 
 
 def test_directions_may_differ() -> None:
