@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import joined
 from ..netlink.delivery import send
+from ..netlink.features import left_out
 from ..netlink.operations import SetUp
 from ..netlink.present import read_states
+from ..netlink.queueing import needs_at
 from ..netlink.readiness import await_addresses, await_interfaces
 from ..netlink.removals import SetDown
 from ..reroute import difference
 from ..shaping import describe
-from .applying import Moment
+from ..shaping.possible import possible
+from .applying import Moment, features_of
 
 if TYPE_CHECKING:
     from ..netlink.operations import Request
@@ -21,7 +25,10 @@ if TYPE_CHECKING:
 
 
 def told(shared: Shared, links: Sequence[LinkPlan]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield what tables show of links, each way: from, to, `up` or `down`, and what it does to packets."""
+    """Yield what tables show of links, each way: from, to, `up` or `down`, and what it does to packets.
+
+    What the kernel cannot do, in a network that is built without, is told as left out.
+    """
     nodes = list(dict.fromkeys(node for link in links for node, _ in link.ends))
     working = {
         (node, one.name)
@@ -30,9 +37,19 @@ def told(shared: Shared, links: Sequence[LinkPlan]) -> Iterator[tuple[str, str, 
     }  # fmt: skip
     for link in links:
         for here, there in (link.ends, link.ends[::-1]):
-            shaping = shared.plan.interface(here).shaping
-            does = "nothing" if shaping is None else describe(shaping)
+            does = _does(shared, here)
             yield here[1], there[1], "up" if here in working else "down", does
+
+
+def _does(shared: Shared, end: End) -> str:
+    shaping = shared.plan.interface(end).shaping
+    missing: list[str] = []
+    if shaping is not None and shared.plan.optional_shaping:
+        features = features_of(shared.sandbox)
+        missing = left_out(needs_at(*end, shaping), features)
+        shaping = possible(shaping, features)
+    does = "nothing" if shaping is None else describe(shaping)
+    return f"{does}; left out: {joined(missing)}" if missing else does
 
 
 def set_down(shared: Shared, ends: Iterable[End], moment: Moment | None = None) -> None:

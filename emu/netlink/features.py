@@ -258,6 +258,12 @@ def unsupported(needs: Iterable[Need], there: Collection[str], kernel: Kernel) -
     return [_line(FEATURES[name], found, there, kernel) for name, found in _lacking(needs, there).items()]
 
 
+def left_out(needs: Iterable[Need], there: Collection[str]) -> list[str]:
+    """Return what cannot be had on a kernel that has the features `there`, each purpose once: `delay`."""
+    lacking = (need for found in _lacking(needs, there).values() for need in found)
+    return list(dict.fromkeys(need.purpose for need in lacking))
+
+
 def _lacking(needs: Iterable[Need], there: Collection[str]) -> dict[str, list[Need]]:
     """Return the features that are not there, and nothing that does it, too, with what needs them."""
     found: dict[str, list[Need]] = {}
