@@ -6,8 +6,9 @@ import contextlib
 import os
 import resource
 import shutil
+import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,20 @@ _SEARCHED = ("/usr/local/sbin", "/usr/sbin", "/sbin", PROGRAMS)
 _FOLDER = str(Path(__file__).resolve().parent.parent)
 
 Words = Sequence[str | os.PathLike[str]]
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a Ctrl-C wait until the end of the block, such as for a child process to have got its name.
+
+    A child that is started in it has to let SIGINT through again by itself.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:  # only now, since a Ctrl-C that was on its way already may be raised by either call
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def program_form(

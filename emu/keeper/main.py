@@ -6,6 +6,7 @@ namespace and frees every namespace, link, route and mount. Standard library onl
 """
 
 import os
+import signal
 import socket
 
 from .mapping import Mapper, lent_ids
@@ -38,6 +39,7 @@ def main(name: str, *descriptors: str) -> None:
     The descriptors, all inherited, are the owner's connection, the listening socket, the network's
     folder and a pidfd of the owner.
     """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     fds = [int(fd) for fd in descriptors]
     for fd in fds:
         os.set_inheritable(fd, False)

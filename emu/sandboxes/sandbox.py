@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 
-from ..commands import bare_python
+from ..commands import bare_python, uninterrupted
 from ..errors import EmuError, NotRunning, PrivilegeError, UsageError, suggestion
 from .connection import Sandbox, connect, hold_standard_descriptors
 from .folders import Base, Folder, all_bases, claim, open_folder, open_folders, own_bases, sweep
@@ -63,7 +63,7 @@ def _fill(folder: Folder, meanwhile: Callable[[], object]) -> Sandbox:
     sandbox = Sandbox(folder, ours, log)
     starter = None
     try:
-        with theirs:
+        with theirs, uninterrupted():  # or nobody would know whose end to wait for
             starter = _start_keeper(folder, theirs, log)
         folder.unlock()
         try:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -160,6 +161,23 @@ def test_ctrl_c_at_any_moment_in_a_program_that_goes_on(plan: Plan) -> None:
             time.sleep(0.005)
         Traces(name).assert_gone()
         assert_free(name, plan)
+
+
+def test_ctrl_c_while_the_keeper_starts_leaves_no_child(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = subprocess.Popen, []
+
+    def interrupted(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process = start(*args, **options)
+        started.append(process.pid)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr("emu.sandboxes.sandbox.subprocess.Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt), emu.Network(plan, fresh_name()):
+        pass
+    (pid,) = started
+    assert not Path(f"/proc/{pid}").exists()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 #: Where the life of a network is decided.
