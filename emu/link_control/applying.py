@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import EmuError, KernelError
 from ..netlink.arrangement import PACE, Layer, layers_of
 from ..netlink.counters import QueueCount, encode_queue_query, read_queue_counts
 from ..netlink.delivery import Batch, exchange
@@ -17,9 +19,11 @@ from ..netlink.queueing import (
     FIXED,
     Place,
     RemoveDiscipline,
+    SetMtu,
     changes,
     needs_at,
 )
+from ..shaping.model import DEFAULT_MTU
 from ..shaping.possible import plain_loss, possible
 
 if TYPE_CHECKING:
@@ -78,7 +82,13 @@ def change_shapings(
         there = _check(shared, ends, new)
         requests = _requests(shared.sandbox, _changes(ends, new, there))
         moment.wait()
-        if shared.amend_plan(old, new, requests):
+        try:
+            stored = shared.amend_plan(old, new, requests)
+        except KernelError:
+            with contextlib.suppress(EmuError, OSError):
+                _make_anew(shared, attempt, new)
+            raise
+        if stored:
             moment.mark()
             _tidy(shared, attempt, ending)
             return True
@@ -174,6 +184,34 @@ def _tidy(shared: Shared, attempt: str, ends: Collection[End]) -> None:
         # Others may have something to do for them by now: so only with the plan that was looked at.
         if not requests or shared.amend_plan(known, {}, requests):
             return
+
+
+def _make_anew(shared: Shared, attempt: str, ends: Collection[End]) -> None:
+    """Make interfaces do what the plan says of them, whatever they do; packets that wait are lost.
+
+    Of a change that the kernel refuses it has done a part, on which no other change could build.
+    """
+    there = features_of(shared.sandbox)
+    for known in shared.tries(attempt):
+        found = _ends(known.plan, [end for end in ends if end in known.plan.places.interfaces])
+        places = {end: Place(*end, found[end].index) for end in ends if end in found}
+        roots = _leftovers(shared.sandbox, dict.fromkeys(places.values(), ()), _root)
+        requests: list[Request] = []
+        for end, place in places.items():
+            one, peer = found[end], Place(*found[end].peer, found[found[end].peer].index)
+            requests.append(SetMtu(*end, one.index, (one.shaping and one.shaping.mtu) or DEFAULT_MTU))
+            requests += roots.get(place, ())
+            shaping = possible(one.shaping, there)
+            requests += changes(place, None, shaping, there)
+            if "netem" not in there and "numgen" in there:
+                requests.append(DropAtRandom(peer.node, peer.name, peer.index, plain_loss(shaping) or 0.0))
+        if shared.amend_plan(known, {}, requests):
+            return
+
+
+def _root(there: Sequence[QueueCount], _: Sequence[Layer]) -> QueueCount | None:
+    """Return the uppermost queue discipline, with which all go."""
+    return next((one for one in there if one.is_root and one.handle), None)
 
 
 def _acts(shared: Shared, shaping: Shaping | None) -> bool:
