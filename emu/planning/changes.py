@@ -54,9 +54,13 @@ class Changes:
         """Return the plan with one more link, between nodes that there are.
 
         Raises:
+            UsageError: it is to replay a trace, which is for a schedule to begin.
             TopologyError: its attributes have faults, or it cannot be, such as one that joins two segments.
             PlanError: a prefix has no address left for it.
         """
+        if "trace" in attributes:
+            reason = "a link that is added has no trace; begin one by a schedule, once the link is there"
+            raise UsageError(f"add link {a} {b}: {reason}")
         graph = graph_of(plan)
         if [node.name for node in plan.nodes if node.name in (a, b)] == [b, a]:
             a, b = b, a  # as in a graph without directions, which a file may hold it as

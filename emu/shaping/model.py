@@ -229,7 +229,7 @@ def limit_in(shaping: Shaping, unit: str) -> int:
     limit = shaping.limit or default_limit(shaping)
     number, has = limit.number, limit.unit
     if has == "time":
-        number, has = (shaping.rate or 0) * limit.number // (8 * 10**9), "bytes"
+        number, has = max((shaping.rate or 0) * limit.number // (8 * 10**9), shaping.frame), "bytes"
     if has != unit:
         number = number * shaping.frame if unit == "bytes" else number // shaping.frame
     return min(max(number, 1), 2**32 - 1)

@@ -104,6 +104,8 @@ def test_faults() -> None:
     for attributes in faulty:
         with pytest.raises(EmuError):
             add_link(plan, "HOST1", "HOST2", **attributes)
+    with pytest.raises(UsageError, match="has no trace; begin one by a schedule"):
+        add_link(plan, "HOST1", "HOST2", trace="lte-walk")
     with pytest.raises(EmuError, match="itself"):
         add_link(plan, "HOST1", "HOST1")
 

@@ -28,6 +28,7 @@ from emu.netlink.service_curve import SetCurve
 from emu.planning.plan import Plan
 from emu.shaping import Shaping
 from emu.shaping.merging import set_attributes
+from emu.shaping.model import limit_in
 from emu.shaping.possible import possible
 from emu.topologies.two_segment import two_segment
 
@@ -177,6 +178,14 @@ def test_a_limit_in_time_goes_with_a_rate_that_a_kernel_cannot_keep() -> None:
     """What the queue holds in it would be nothing."""
     found = possible(shaping(rate="1mbit", queue="fq_codel", limit="50ms"), {"netem", "fq_codel"})
     assert found == shaping(queue="fq_codel")
+
+
+@pytest.mark.parametrize("queue", ["bfifo", "fifo", "red"])
+def test_a_limit_in_time_has_room_for_a_frame_at_the_lowest_rate(queue: str) -> None:
+    """A queue of 12 bytes would let nothing through."""
+    short = shaping(rate="1mbit", limit="100us", queue=queue)
+    assert limit_in(short, "bytes") == short.frame
+    assert limit_in(short, "packets") == 1
 
 
 def test_what_does_not_change_is_not_touched() -> None:
