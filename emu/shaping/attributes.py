@@ -42,7 +42,11 @@ def parse_jitter(value: Any) -> int:
 
 
 def parse_delay_correlation(value: Any) -> float:
-    """Return how much a packet's delay depends on that of the one before: `"25%"`."""
+    """Return how much a packet's delay depends on that of the one before: `"25%"`.
+
+    Linux takes only the last digits of its correlated numbers, so that delays hardly differ from independent
+    ones.
+    """
     return parse_chance(value, "delay_correlation")
 
 
