@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import joined
+from ..errors import KernelError, joined
 from ..netlink.delivery import send
 from ..netlink.features import left_out
 from ..netlink.operations import SetUp
-from ..netlink.present import read_states
+from ..netlink.present import NodeState, read_states
 from ..netlink.queueing import needs_at
 from ..netlink.readiness import await_addresses, await_interfaces
 from ..netlink.removals import SetDown
+from ..planning.routes import RouteTable
 from ..reroute import difference
 from ..shaping import describe
 from ..shaping.possible import possible
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from ..netlink.operations import Request
     from ..planning.plan import End, InterfacePlan, LinkPlan, NodePlan
     from ..sharing import Shared
+
+
+#: How often to begin anew when others set interfaces up and down at the same time.
+_ATTEMPTS = 20
 
 
 def told(shared: Shared, links: Sequence[LinkPlan]) -> Iterator[tuple[str, str, str, str]]:
@@ -81,21 +87,46 @@ def _send(shared: Shared, requests: Sequence[Request], moment: Moment | None) ->
 
 
 def restore(shared: Shared, found: Iterable[tuple[NodePlan, InterfacePlan]]) -> None:
-    """Wait until interfaces are in service, and give their nodes the plan's routes and addresses again."""
+    """Wait until interfaces are in service, and give their nodes the plan's routes and addresses again.
+
+    Routes through interfaces that are down come back with those.
+    """
     nodes = {node.name: node for node, _ in found}
     late: dict[str, list[int]] = {}
     for node, one in found:
         late.setdefault(node.name, []).append(one.index)
     await_interfaces(shared.sandbox, late)
-    states = read_states(shared.sandbox, list(nodes), shared.plan.families)
-    lost = [
-        operation
-        for name, node in nodes.items()
-        for operation in difference(node, node.routes, node.routes, states[name])
-    ]
-    send(shared.sandbox, lost, {})
+    before: set[End] | None = None
+    for attempt in range(_ATTEMPTS):
+        states = read_states(shared.sandbox, list(nodes), shared.plan.families)
+        up = {end for name, node in nodes.items() for end in _up(node, states[name])}
+        try:
+            send(shared.sandbox, [one for node in nodes.values() for one in _lost(node, up, states)], {})
+            break
+        except KernelError:
+            if up == before or attempt == _ATTEMPTS - 1:
+                raise
+            before = up  # others may have set some down meanwhile
     if 6 in shared.plan.families:
         await_addresses(shared.sandbox, list(nodes))
+
+
+def _up(node: NodePlan, state: NodeState) -> Iterator[End]:
+    for one in node.interfaces:
+        link = state.links.get(one.index)
+        if link is not None and link.up:
+            yield node.name, one.name
+
+
+def _lost(node: NodePlan, up: Collection[End], states: Mapping[str, NodeState]) -> Iterator[Request]:
+    """Yield what gives a node the routes of the plan again, as far as their interfaces are up."""
+    groups = []
+    for group in node.routes.groups:
+        hops = tuple(hop for hop in group.next_hops if (node.name, hop.interface) in up)
+        if hops or not group.next_hops:
+            groups.append(dataclasses.replace(group, next_hops=hops))
+    possible_now = RouteTable(groups)
+    yield from difference(node, possible_now, possible_now, states[node.name])
 
 
 def _found(shared: Shared, ends: Iterable[End]) -> list[tuple[NodePlan, InterfacePlan]]:
