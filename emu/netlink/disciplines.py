@@ -178,7 +178,7 @@ class Tbf:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The queue in front of the rate, with a limit in its own unit; red measures idle time by `rate`."""
+    """The queue in front of the rate, with a limit in its own unit; red also has the `rate`."""
 
     queue: Queue
     limit: int
@@ -325,4 +325,5 @@ def waiting_for(shaping: Shaping) -> Waiting:
     if queue.kind == "fifo":  # the kind that counts what the limit does
         packets = shaping.limit is None or shaping.limit.unit == "packets"
         queue = Queue("pfifo" if packets else "bfifo")
-    return Waiting(queue, limit_in(shaping, DISCIPLINES[queue.kind].unit), shaping.rate)
+    rate = shaping.rate if queue.kind == "red" else None
+    return Waiting(queue, limit_in(shaping, DISCIPLINES[queue.kind].unit), rate)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from ..planning.plan import Plan
 from ..shaping import Shaping, needs
-from ..shaping.model import DEFAULT_MTU
+from ..shaping.model import DEFAULT_MTU, Queue
 from ..shaping.possible import STEEPEST, possible
+from ..shaping.queues import DISCIPLINES
 from ..shaping.units import LARGEST_RATE
 from .arrangement import BEYOND, ON_THE_WAY, PACE, QUEUE, SPLIT, WAY, Discipline, Layer, layers_of
-from .disciplines import Netem, Pace, Tbf
+from .disciplines import Netem, Pace, Tbf, Waiting
 from .features import Need
 from .filtering import loss_operations
 from .messages import (
@@ -173,6 +174,8 @@ _STAYING = {SPLIT, WAY, PACE, BEYOND}
 #: The queue disciplines whose options the kernel changes only by making another one (no `change` in its
 #: struct Qdisc_ops).
 FIXED = {"sfq"}
+#: What fq_codel is made with: the kernel refuses a change that mentions it (fq_codel_change()).
+_SET_UP = "flows"
 
 
 def changes(
@@ -180,9 +183,9 @@ def changes(
 ) -> list[Request]:  # fmt: skip
     """Return what makes a running direction that does `old` do `new`.
 
-    All is changed in place and keeps its packets, but for a queue that becomes one of another kind, or an sfq
-    that gets other options. What has nothing to do any more stays and does nothing, since packets may be in
-    it: what removes it drops them.
+    All is changed in place and keeps its packets, but for a queue that becomes one of another kind or loses
+    an option, or an sfq that gets other ones. What has nothing to do any more stays and does nothing,
+    since packets may be in it: what removes it drops them.
     """
     node, name, index = place.node, place.name, place.index
     before = {layer.major: layer for layer in layers_of(old, there)}
@@ -206,7 +209,7 @@ def changes(
         before = {major: one for major, one in before.items() if major < gone.major}
     found += [
         request for major, layer in sorted(after.items()) if layer != before.get(major)
-        for request in _setting(place, _again(layer), replace=True)
+        for request in _setting(place, _again(layer, major in before), replace=True)
     ]  # fmt: skip
     return found
 
@@ -235,9 +238,22 @@ def _keeps_its_length(old: Shaping | None, new: Shaping | None) -> bool:
 def _stays(before: Layer, after: Layer | None) -> bool:
     if after is None or before.parent != after.parent:
         return False
-    if before.discipline.kind in FIXED:
-        return before.discipline == after.discipline
-    return before.discipline.kind == after.discipline.kind
+    one, other = before.discipline, after.discipline
+    if isinstance(one, Waiting) and isinstance(other, Waiting):
+        return _can_become(one, other)
+    return one.kind == other.kind
+
+
+def _can_become(one: Waiting, other: Waiting) -> bool:
+    """Tell whether a change makes a queue another one; the kernel keeps options that it is not told of."""
+    if one.kind in FIXED:
+        return one == other
+    mine, its = dict(one.queue.options), dict(other.queue.options)
+    if one.kind != other.kind or (one.kind == "fq_codel" and mine.get(_SET_UP) != its.get(_SET_UP)):
+        return False
+    known = DISCIPLINES[one.kind].options
+    told = {known[name].attribute for name in its}
+    return one.kind == "red" or all(known[name].attribute in told for name in mine)
 
 
 def _leaves_nothing(gone: Layer, before: Mapping[int, Layer], after: Mapping[int, Layer]) -> bool:
@@ -251,8 +267,12 @@ def _leaves_nothing(gone: Layer, before: Mapping[int, Layer], after: Mapping[int
     return all(layer.parent != gone.parent for layer in after.values())
 
 
-def _again(layer: Layer) -> Layer:
-    """Return a layer for a change, which says all that it is to be."""
+def _again(layer: Layer, running: bool) -> Layer:
+    """Return a layer for a change, which says all that it is to be, and nothing that cannot be changed."""
+    if running and isinstance(layer.discipline, Waiting) and layer.discipline.kind == "fq_codel":
+        options = tuple(one for one in layer.discipline.queue.options if one[0] != _SET_UP)
+        queue = Queue("fq_codel", options)
+        return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, queue=queue))
     if isinstance(layer.discipline, Netem | Pace):
         return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
     return layer

@@ -55,6 +55,15 @@ def test_slots_are_as_they_were_set_last(net: emu.Network) -> None:
     link.clear()
 
 
+def test_a_queue_has_the_options_that_were_set_last(net: emu.Network) -> None:
+    link = net.link("HOST1", "ROUTER").set(rate="10mbit", queue="fq_codel flows 512 target 20ms")
+    link.set(rate="5mbit", limit=50)
+    assert "limit 50p flows 512 " in disciplines(net)
+    link.set(queue="fq_codel")
+    assert "limit 50p flows 1024 quantum 1514 target 5ms " in disciplines(net)
+    link.clear()
+
+
 def test_a_schedule_and_a_trace_delay_packets(net: emu.Network) -> None:
     link = net.link("HOST1", "ROUTER")
     net.schedule([{"at": 0, "link": LINK, "set": {"delay": "15ms"}}]).wait(20)

@@ -226,6 +226,29 @@ def test_a_tbf_that_loses_what_is_below_it_is_made_anew(queued: dict[str, Any]) 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "anew"),
+    [
+        ("fq_codel target 20ms noecn", "fq_codel target 20ms noecn", False),
+        ("fq_codel target 20ms", "fq_codel target 9ms ecn", False),
+        ("fq_codel ecn", "fq_codel noecn", False),
+        ("fq_codel target 20ms noecn", "fq_codel noecn", True),
+        ("fq_codel flows 512", "fq_codel flows 512 ecn", False),
+        ("fq_codel flows 512", "fq_codel flows 256", True),
+        ("fq_codel", "fq_codel flows 256", True),
+        ("red ecn min 9kb", "red", False),
+    ],
+)
+def test_a_queue_is_made_anew_where_a_change_could_not_make_what_is_wanted(
+    old: str, new: str, anew: bool
+) -> None:
+    """The kernel keeps options that a change does not mention, and refuses to hear of flows."""
+    found = changes(PLACE, shaping(rate="1mbit", queue=old), shaping(rate="2mbit", queue=new))
+    assert any(isinstance(one, RemoveDiscipline) for one in found) == anew
+    said = [command(one).partition(" limit ")[2] for one in found if " handle 6: " in command(one)]
+    assert anew or not any("flows" in words for words in said)
+
+
 def test_a_change_says_what_is_no_more() -> None:
     """The kernel keeps correlations, corruption, reordering and slots that a change does not mention."""
     before = shaping(delay="5ms", corrupt="1%", reorder="1%", slot="1ms", jitter="1ms", distribution="normal")
