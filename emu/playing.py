@@ -114,7 +114,8 @@ class Playing:
             return str(found)
         if self.state != "failed":
             return None
-        return self._job.log(lines=1).strip() or "its process was ended"
+        last = self._job.log(lines=1).strip()
+        return last if last and _record(last) is None else "its process was ended"
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until it is over.
@@ -139,15 +140,17 @@ class Playing:
         self._job.terminate()
 
     def _records(self) -> list[dict[str, Any]]:
-        found = []
-        for line in self._job.log().splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:  # the first line may be cut off
-                continue
-            if isinstance(record, dict):
-                found.append(record)
-        return found
+        lines = map(_record, self._job.log().splitlines())
+        return [record for record in lines if record is not None]
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    """Return what a line of the log tells; None for what is none of the player's own, or cut off."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def read_events(events: Any) -> tuple[Event, ...]:

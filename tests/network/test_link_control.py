@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import socket
 import struct
 import threading
@@ -293,6 +294,14 @@ def test_a_trace_is_replayed_and_can_be_cancelled(
     assert time.monotonic() - began > 0.15
     playing.cancel()
     assert playing.state == "cancelled"
+
+
+def test_a_schedule_whose_program_is_killed_says_so(net: emu.Network) -> None:
+    playing = net.schedule([{"at": 0, "link": LINK, "do": "up"}, {"at": 60, "link": LINK, "do": "up"}])
+    net.job(playing.number).send_signal(signal.SIGKILL)
+    with pytest.raises(emu.EmuError, match=r"its process was ended$"):
+        playing.wait(WITHIN)
+    assert playing.state == "failed"
 
 
 def test_a_schedule_is_begun_with_the_network_and_runs_commands(emu_network: NetworkFactory) -> None:
