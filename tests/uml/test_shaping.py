@@ -15,8 +15,10 @@ import networkx as nx
 import pytest
 
 import emu
+from emu.shaping.queues import DISCIPLINES
 
 from .flows import Path, a_path, round_trips
+from .machine import load_modules
 from .measured import MEASURED, Measure
 
 #: SO_NO_CHECK in include/uapi/asm-generic/socket.h: UDP without checksums.
@@ -70,8 +72,20 @@ def test_drops_begin_at_the_limit(path: Path) -> None:
     assert path.offer(60)[:30] == list(range(30))
     path.shape(rate="20kbit", limit=10)  # a packet takes 0.1 s, all of them are offered in less
     assert len(path.offer(40, size=200)) == 10
-    # One is being sent, and is no longer in the queue.
-    path.shape(rate="20kbit", queue="bfifo", limit=f"{10 * 242}b")
+
+
+@pytest.mark.parametrize(
+    "queue",
+    [
+        "bfifo", "codel target 10s interval 10s", "fq_codel target 10s interval 10s drop_batch 1",
+        "pie target 10s", "sfq", "red min 8000 max 9000",
+    ],
+)  # fmt: skip
+def test_drops_of_any_queue_begin_at_the_limit(path: Path, queue: str) -> None:
+    """One packet is being sent, and is no longer in the queue."""
+    load_modules(tuple(f"sch_{kind}" for kind in ("codel", "fq_codel", "pie", "sfq", "red")))
+    bytes_count = DISCIPLINES[queue.split(maxsplit=1)[0]].unit == "bytes"
+    path.shape(rate="20kbit", queue=queue, limit=f"{10 * 242}b" if bytes_count else 10)
     assert len(path.offer(40, size=200)) == 11
 
 
