@@ -31,7 +31,8 @@ class LinkCounters:
     """What one direction of a link has counted since the network was built.
 
     Queue drops, losses by netem, requeues, overlimits and marks are those of the queue disciplines that are
-    there: they begin anew when these are taken away, as by `clear`, or replaced by others.
+    there: they begin anew when these are taken away, as by `clear`. Overlimits and marks do so, too, when a
+    queue becomes one of another kind.
 
     Attributes:
         source: the node that sends in this direction.

@@ -129,7 +129,7 @@ class LineCompleter(Completer):
             yield from _whole(value, self._values(name, value))
             return
         if "ATTRIBUTE" in metavar:
-            yield from _attributes(command, word)
+            yield from _attributes(str(command.name), metavar, word)
         yield from _whole(word, Words(_LITERAL.findall(metavar)).beginning(word))
         if "NODE" in metavar:
             yield from _whole(word, [*self.names.nodes(word), *self.names.interfaces(word)])
@@ -183,11 +183,13 @@ def _argument_at(command: click.Command, position: int) -> click.Argument | None
     return None
 
 
-def _attributes(command: click.Command, word: str) -> Iterator[Completion]:
-    """Yield attributes of links, or of nodes where the command is called so."""
+def _attributes(command: str, metavar: str, word: str) -> Iterator[Completion]:
+    """Yield attributes of links, or of nodes where the command is called so; or those that can be set."""
     from ..graph.attributes import KNOWN
+    from ..shaping.attributes import PARSERS
 
-    for one in Words(KNOWN.get(str(command.name), KNOWN["link"])).beginning(word):
+    known = (*PARSERS, "from") if "set|" in metavar else KNOWN.get(command, KNOWN["link"])
+    for one in Words(known).beginning(word):
         yield Completion(f"{one}=", start_position=-len(word))
 
 

@@ -62,6 +62,8 @@ def offered(completer: LineCompleter, line: str) -> list[str]:
             "link HOST1 HOST2 set from=HOST",
             ["link HOST1 HOST2 set from=HOST1 ", "link HOST1 HOST2 set from=HOST2 "],
         ),
+        ("link HOST1 HOST2 set m", ["link HOST1 HOST2 set mtu="]),
+        ("link HOST1 HOST2 set f", ["link HOST1 HOST2 set from="]),
         ("link ROUTER-veth1", ["link ROUTER-veth1 "]),
         ("add node N kind=r", ["add node N kind=router "]),
         ("time RO", ["time ROUTER "]),
