@@ -15,6 +15,9 @@ from emu.shaping.attributes import PARSERS
 DIRECTIONS: list[dict[str, Any]] = [
     {"delay": "10ms"},
     {"delay": "100ms", "jitter": "20ms", "delay_correlation": "25%"},
+    {"delay": "100ms", "jitter": "20ms", "distribution": "normal"},
+    {"delay": "100ms", "jitter": "20ms", "delay_correlation": "25%", "distribution": "pareto"},
+    {"slot": "distribution normal 1ms 200us packets 8"},
     {"loss": "1%"},
     {"loss": "1% 25%"},
     {"loss": "gemodel 1% 10%"},

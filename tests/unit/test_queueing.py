@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ from .shaped import requests, shaping
 #: What iproute2 6.1.0 sent on x86-64 for each of the commands, with its sequence number set to zero and
 #: without the tables of rates (TCA_TBF_RTAB). Captured by
 #:     strace -e trace=sendmsg -e write=all COMMAND
-#: in a namespace A with the interface A-veth0, which has the number 2.
+#: in a namespace A with the interface A-veth0, which has the number 2. Of those with a distribution's table
+#: there is the SHA-256 only; TC_LIB_DIR was a folder with emu's own tables, `emu.shaping.tables.table_of`.
 CAPTURED: dict[str, str] = json.loads(Path(__file__).with_name("golden").joinpath("tc.json").read_text())
 PLACE = Place("A", "A-veth0", 2)
 
@@ -63,7 +65,11 @@ def parts(data: bytes, start: int, nested: bool = True) -> list[Any]:
 
 @pytest.mark.parametrize("request_", requests(), ids=command)
 def test_messages_are_those_of_the_tc_command_but_for_the_order_of_options(request_: Request) -> None:
-    ours, theirs = request_.encode(0, {}, acknowledge=True), bytes.fromhex(CAPTURED[command(request_)])
+    ours, captured = request_.encode(0, {}, acknowledge=True), CAPTURED[command(request_)]
+    if captured.startswith("sha256 "):
+        assert f"sha256 {hashlib.sha256(ours).hexdigest()}" == captured
+        return
+    theirs = bytes.fromhex(captured)
     assert len(ours) == len(theirs)
     assert ours == theirs or (ours[:36], parts(ours, 36)) == (theirs[:36], parts(theirs, 36))
 
