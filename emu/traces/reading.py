@@ -61,7 +61,7 @@ def trace_path(name: str) -> Path:
     if name in known:
         return known[name]
     path = Path(name).absolute()
-    called = one_line(name) if "/" in name else shown(name)
+    called = one_line(str(path)) if "/" in name else shown(name)  # relative to the working directory
     try:
         if path.is_file():
             return path

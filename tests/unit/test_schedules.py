@@ -103,6 +103,7 @@ def test_a_plan_keeps_its_schedule_and_a_link_s_trace() -> None:
         ({"at": 2, "link": LINK, "run": "true"}, "run belongs to a node"),
         ({"at": 2, "link": LINK, "ramp": {"mtu": [1, 2]}, "over": 1}, "little by little"),
         ({"at": 2, "link": LINK, "trace": "no-such"}, "no such trace"),
+        ({"at": 2, "link": LINK, "trace": "./no-such"}, f"trace {Path.cwd()}/no-such: no such trace"),
         ("down", "is not an event"),
     ],
 )
