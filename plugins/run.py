@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     help="Build without what cannot be had here for links, and without limits of nodes.",
 )  # fmt: skip
 @click.option(
-    "--schedule", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="What happens to links and nodes, and when.",
+    "--schedule", "schedules", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", multiple=True,
+    help="What happens to links and nodes, and when; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--until",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("-d", "--detach", is_flag=True, help="Leave it running; 'emu attach' and 'emu stop' find it.")
 @click.option("--tmux", is_flag=True, help="Open a window of tmux for each node, beside the prompt.")
 def run(
-    graph: nx.Graph, name: str | None, profile: bool, ignore_unsupported: bool, schedule: Path | None,
+    graph: nx.Graph, name: str | None, profile: bool, ignore_unsupported: bool, schedules: tuple[Path, ...],
     until: str | None, detach: bool, tmux: bool, **lines: Any,
 ) -> int:  # fmt: skip
     """Build a network and open a prompt on it; the network ends with the prompt.
@@ -63,11 +63,12 @@ def run(
     from emu.prompt.session import print_error
     from emu.prompt.windows import open_windows, prepare_windows
 
-    if schedule is not None:
+    if schedules:
         from emu.reading.schedule_files import events_in
         from emu.schedules import with_events
 
-        with_events(graph, events_in(schedule))
+        for file in schedules:
+            with_events(graph, events_in(file))
     lasting = _lasting(until, detach)
     progress = Progress()
     with shown(progress):

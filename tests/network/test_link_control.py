@@ -22,7 +22,7 @@ from emu.prompt.session import Session
 from emu.testing import NetworkFactory
 from emu.topologies.two_segment import two_segment
 
-from .helpers import WITHIN, eventually
+from .helpers import WITHIN, eventually, fresh_name, run_emu
 
 LINK = ["HOST1", "ROUTER"]
 
@@ -313,6 +313,15 @@ def test_a_schedule_is_begun_with_the_network_and_runs_commands(emu_network: Net
     (job,) = (one for one in net.jobs() if one.node == "HOST1")
     assert net.job(job.number).wait(WITHIN) == 0
     assert net.job(job.number).log() == "here\n"
+
+
+def test_several_files_with_schedules_are_played_together(tmp_path: Path) -> None:
+    files = [tmp_path / "later.yaml", tmp_path / "first.yaml"]
+    for file, at in zip(files, ("20ms", "10ms"), strict=True):
+        file.write_text(f"- {{at: {at}, node: HOST1, run: echo {file.stem}}}\n")
+    options = [word for file in files for word in ("--schedule", str(file))]
+    words = ("run", "two_segment", "--name", fresh_name(), *options, "-c", "wait", "-c", "schedule")
+    assert re.findall(r"run echo (\w+)", run_emu(*words)) == ["first", "later"]
 
 
 def test_a_schedule_tells_of_programs_that_failed(
