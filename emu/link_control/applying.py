@@ -16,7 +16,6 @@ from ..netlink.disciplines import Netem
 from ..netlink.features import SHAPING, check_new_needs, find_features
 from ..netlink.filtering import DropAtRandom
 from ..netlink.queueing import (
-    FIXED,
     Place,
     RemoveDiscipline,
     SetMtu,
@@ -25,6 +24,7 @@ from ..netlink.queueing import (
 )
 from ..shaping.model import DEFAULT_MTU
 from ..shaping.possible import plain_loss, possible
+from ..shaping.queues import DISCIPLINES
 
 if TYPE_CHECKING:
     from ..netlink.operations import Request
@@ -252,7 +252,7 @@ def _in_the_way(there: Sequence[QueueCount], wanted: Sequence[Layer]) -> QueueCo
 
     Without packets in them all go. Amid packets what is of use stays, and each netem, which does nothing by
     now, if none is to duplicate. The kernel would refuse to make one of another kind of the rest, whose
-    handles are always the same.
+    handles are always the same. A queue with options would keep those that it had.
     """
     ours = sorted((one for one in there if one.handle), key=lambda one: (not one.is_root, one.handle))
     if not any(one.waiting for one in there):
@@ -260,7 +260,9 @@ def _in_the_way(there: Sequence[QueueCount], wanted: Sequence[Layer]) -> QueueCo
     if not wanted:
         return None
     kinds = {(layer.major, layer.discipline.kind) for layer in wanted}
-    fitting = {(major, kind) for major, kind in kinds if kind not in FIXED}
+    fitting = {
+        (major, kind) for major, kind in kinds if kind not in DISCIPLINES or not DISCIPLINES[kind].options
+    }
     if not _duplicates(wanted):
         fitting |= {(one.handle >> 16, one.kind) for one in ours if one.kind == "netem"}
     return next((one for one in ours if (one.handle >> 16, one.kind) not in fitting), None)

@@ -173,7 +173,7 @@ def needs_at(node: str, name: str, shaping: Shaping | None) -> list[Need]:
 _STAYING = {SPLIT, WAY, PACE, BEYOND}
 #: The queue disciplines whose options the kernel changes only by making another one (no `change` in its
 #: struct Qdisc_ops).
-FIXED = {"sfq"}
+_FIXED = {"sfq"}
 #: What fq_codel is made with: the kernel refuses a change that mentions it (fq_codel_change()).
 _SET_UP = "flows"
 
@@ -230,7 +230,7 @@ def _keeps_its_length(old: Shaping | None, new: Shaping | None) -> bool:
 
     A rate that a trace changes a hundred times a second would empty it each time.
     """
-    if old is None or new is None or new.queue is None or new.queue.kind not in FIXED:
+    if old is None or new is None or new.queue is None or new.queue.kind not in _FIXED:
         return False
     return (old.queue, old.limit) == (new.queue, new.limit)
 
@@ -246,7 +246,7 @@ def _stays(before: Layer, after: Layer | None) -> bool:
 
 def _can_become(one: Waiting, other: Waiting) -> bool:
     """Tell whether a change makes a queue another one; the kernel keeps options that it is not told of."""
-    if one.kind in FIXED:
+    if one.kind in _FIXED:
         return one == other
     mine, its = dict(one.queue.options), dict(other.queue.options)
     if one.kind != other.kind or (one.kind == "fq_codel" and mine.get(_SET_UP) != its.get(_SET_UP)):

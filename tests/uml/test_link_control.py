@@ -103,6 +103,16 @@ def test_another_queue_can_be_set_while_packets_are_on_their_way_after_a_clear(n
         link.clear()
 
 
+def test_what_a_clear_leaves_amid_packets_gives_no_options_to_what_is_set_next(net: emu.Network) -> None:
+    link = net.link("HOST1", "ROUTER").set(rate="10mbit", delay="2s", queue="fq_codel flows 512 target 20ms")
+    net["HOST1"].run(["ping", "-c", "1", "-W", "0.1", "HOST2"], capture_output=True)
+    link.clear()
+    assert " flows 512 " in disciplines(net)
+    link.set(rate="10mbit", queue="fq_codel flows 256")
+    assert " flows 256 quantum 1514 target 5ms " in disciplines(net)
+    link.clear()
+
+
 @pytest.mark.parametrize("queue", DISCIPLINES)
 def test_a_link_with_any_queue_changes_while_packets_wait(net: emu.Network, queue: str) -> None:
     link = net.link("HOST1", "ROUTER").set(rate="10mbit", queue=queue)
