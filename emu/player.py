@@ -154,9 +154,11 @@ def _tell(record: dict[str, Any]) -> None:
 
 
 def main(path: str) -> int:
-    """Play the schedule that a file holds."""
+    """Play the schedule that a file holds, which is for nobody else and is removed."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    form = json.loads(Path(path).read_text())
+    file = Path(path)
+    form = json.loads(file.read_text())
+    file.unlink()
     line = socket.socket(fileno=0)
     shared = SharedPlan(Sandbox(Folder(Base(Path("/"), 0), form["name"], -1), line))
     try:

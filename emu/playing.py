@@ -19,7 +19,7 @@ from .processes.jobs import Job, JobFacts, read_jobs, start_job
 from .schedules import check_schedule, parse_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .sandboxes.connection import Sandbox
     from .schedules import Event
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: What lists show of a schedule begins with it.
 _TITLE = "schedule "
+_BEGIN = b'"begin"'
 _PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent)
 
 
@@ -193,10 +194,17 @@ def begin(sandbox: Sandbox, events: Sequence[Event], name: str) -> Playing:
     with sandbox.connect() as line:
         job = start_job(sandbox, None, words, env=env, cwd="/", title=f"{_TITLE}{name}", stdin=line.fileno())
     playing = Playing(sandbox, job.number, name)
-    for data in job.follow():  # until it prints that its clock runs, behind what happened at once
-        if b'"begin"' in data:
-            break
+    await_begin(job.follow())
     return playing
+
+
+def await_begin(printed: Iterable[bytes]) -> None:
+    """Wait until a player has printed that its clock runs, behind what happened at once, or has ended."""
+    end = b""
+    for data in printed:
+        end = end[1 - len(_BEGIN) :] + data  # it may come in two pieces
+        if _BEGIN in end:
+            return
 
 
 def playing_on(sandbox: Sandbox) -> list[Playing]:

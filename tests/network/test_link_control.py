@@ -265,6 +265,12 @@ def test_a_schedule_takes_effect_in_time_and_others_see_it(net: emu.Network, lin
     assert net.ping_all(timeout=10).ok
 
 
+def test_a_schedule_leaves_no_file_in_the_network(net: emu.Network) -> None:
+    net.schedule([{"at": 0, "link": LINK, "do": "up"}]).wait(WITHIN)
+    words = ["find", "/run", "-name", "*schedule*"]
+    assert net["HOST1"].run(words, capture_output=True, text=True, check=True).stdout == ""
+
+
 def test_a_link_that_vanishes_ends_the_schedule_and_not_the_network(
     net: emu.Network, capsys: pytest.CaptureFixture[str]
 ) -> None:

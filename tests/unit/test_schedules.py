@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import emu
+from emu.playing import await_begin
 from emu.reading.schedule_files import events_in
 from emu.reading.sources import graph_from
 from emu.schedules import check_schedule, parse_schedule
@@ -69,6 +70,14 @@ def test_an_mtu_stays_with_both_ends_when_one_direction_is_cleared() -> None:
     plan = planned(*({"at": number, "link": LINK, **event} for number, event in enumerate(did)))
     _, shapings = check_schedule(plan.schedule, plan)
     assert attributes_of(shapings[-2][1]) == {"rate": "1mbit", "mtu": "2000"}
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_a_schedule_has_begun_when_it_says_so_in_however_many_pieces(size: int) -> None:
+    text = b'{"what": "link A--B down"}\n{"begin": 12.5}\n' + b"more\n" * 50
+    pieces = iter([text[at : at + size] for at in range(0, len(text), size)])
+    await_begin(pieces)
+    assert b"more" in b"".join(pieces)
 
 
 def test_a_start_puts_all_off() -> None:
