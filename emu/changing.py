@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .build import (
@@ -24,15 +24,16 @@ from .netlink.features import check_new_needs
 from .netlink.lowering import address_operations, link_operations, up_operations
 from .netlink.operations import BRIDGE, AddAltname, Enslave, Request, SetUp
 from .netlink.present import NodeState, read_states
-from .netlink.queueing import needs_of, shaping_operations
+from .netlink.queueing import SetDiscipline, needs_of, shaping_operations
 from .netlink.readiness import await_addresses, await_interfaces
 from .netlink.removals import ChangeBridge, DeleteLink
+from .netlink.service_curve import SetCurve
 from .planning.changes import Changes, Used
 from .planning.plan import End, LinkPlan, NodePlan, Plan
 from .planning.routes import RouteTable
 from .processes.daemons import furnish, start_daemons
 from .processes.limiting import limit_nodes
-from .reroute import difference
+from .reroute import attainable, difference, send_to_states
 from .sandboxes.connection import Sandbox
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ def change(network: Network, attempt: str, make: Callable[[Changes, Plan, Used],
     changes = Changes(network.plugins.addressing, network.plugins.routes)
 
     def changed(old: Plan) -> Plan:
-        states = read_states(sandbox, [node.name for node in old.nodes], ())
-        new = make(changes, old, {name: state.links.keys() for name, state in states.items()})
+        there = set(sandbox.ask("names").message["names"])  # one may be missing after a change that failed
+        states = read_states(sandbox, [node.name for node in old.nodes if node.name in there], ())
+        used = {node.name: states[node.name].links.keys() if node.name in there else () for node in old.nodes}
+        new = make(changes, old, used)
         _check_features(sandbox, old, new)
         return new
 
@@ -168,9 +171,15 @@ def _add_links(
     await_interfaces(sandbox, late)
     send(sandbox, address_operations(part), namespaces)
     there = features_of(sandbox) if needs_of(part) else None  # which asks for nothing anyway
-    send(sandbox, shaping_operations(part, there), namespaces)
+    send(sandbox, list(_shaping(part, there)), namespaces)
     if 6 in new.families:
         await_addresses(sandbox, list(late))
+
+
+def _shaping(plan: Plan, there: Collection[str] | None) -> Iterator[Request]:
+    """Yield what shapes new links; others, a schedule perhaps, may have set something on them by now."""
+    for one in shaping_operations(plan, there):
+        yield dataclasses.replace(one, replace=True) if isinstance(one, SetDiscipline | SetCurve) else one
 
 
 def _missing(node: NodePlan, ends: set[End], added: bool) -> NodePlan:
@@ -213,11 +222,14 @@ def _write_changed_settings(sandbox: Sandbox, old: Plan, new: Plan) -> None:
 
 
 def _route(sandbox: Sandbox, old: Plan, new: Plan) -> None:
-    """Make the routes of one plan those of the other."""
+    """Make the routes of one plan those of the other; through what is down they come when it is up."""
     before = {node.name: node.routes for node in old.nodes}
-    states = read_states(sandbox, [node.name for node in new.nodes], new.families)
-    operations: Sequence[Request] = [
-        one for node in new.nodes
-        for one in difference(node, before.get(node.name, RouteTable()), node.routes, states[node.name])
-    ]  # fmt: skip
-    send(sandbox, operations, {})
+
+    def operations(states: States) -> list[Request]:
+        found: list[Request] = []
+        for node in new.nodes:
+            wanted = attainable(node, node.routes, states[node.name].links)
+            found += difference(node, before.get(node.name, RouteTable()), wanted, states[node.name])
+        return found
+
+    send_to_states(sandbox, [node.name for node in new.nodes], new.families, operations)

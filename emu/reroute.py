@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Of how many links that carry nothing one line tells.
 _NAMED = 6
+#: How often to begin anew when others set interfaces up and down at the same time.
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,42 @@ def difference(
         now = state.routes.get(key)
         if key not in new and now is not None and _is_ours(now, old[key]):
             yield DeleteRoute(node.name, _route(key, next_hops))
+
+
+def send_to_states(
+    sandbox: Sandbox,
+    nodes: Sequence[str],
+    families: tuple[int, ...],
+    make: Callable[[Mapping[str, NodeState]], list[Request]],
+) -> None:  # fmt: skip
+    """Send what `make` returns of how nodes are now; again where others set interfaces up or down meanwhile.
+
+    Raises:
+        KernelError: the kernel refused something though nobody did that, or they go on and on.
+    """
+    before: set[tuple[str, int]] | None = None
+    for attempt in range(1, _ATTEMPTS + 1):
+        states = read_states(sandbox, nodes, families)
+        up = {(name, index) for name in nodes for index, link in states[name].links.items() if link.up}
+        try:
+            send(sandbox, make(states), {})
+        except KernelError:
+            if up == before or attempt == _ATTEMPTS:
+                raise
+            before = up
+        else:
+            return
+
+
+def attainable(node: NodePlan, routes: RouteTable, links: Mapping[int, LinkState]) -> RouteTable:
+    """Return routes of a node with the next hops whose interfaces are up: the kernel takes no others."""
+    up = {one.name for one in node.interfaces if one.index in links and links[one.index].up}
+    found = []
+    for group in routes.groups:
+        hops = tuple(hop for hop in group.next_hops if hop.interface in up)
+        if hops or not group.next_hops:
+            found.append(dataclasses.replace(group, next_hops=hops))
+    return RouteTable(found)
 
 
 Keyed = tuple[tuple[NextHop, ...], frozenset[Hop]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,7 +97,8 @@ class Shared:
     ) -> None:
         """Change the network's plan, and the network with it: both or, after an error, neither.
 
-        A plan that others have changed by then keeps what failed, which the error tells.
+        What links do by then, as others may have changed it, stays. A plan that others have changed otherwise
+        keeps what failed, which the error tells.
 
         Args:
             attempt: what is being done, for errors.
@@ -115,7 +117,7 @@ class Shared:
                 try:
                     carry_out(old.plan, new)
                 except BaseException as error:
-                    if self.replace_plan(stored, old.plan) is None:
+                    if not self._take_back(attempt, stored.plan, old.plan):
                         why = str(error) or type(error).__name__
                         text = (
                             f"{attempt}: {why}; others changed the plan meanwhile, and it keeps what failed"
@@ -123,6 +125,19 @@ class Shared:
                         raise EmuError(text) from error
                     raise
                 return
+
+    def _take_back(self, attempt: str, failed: Plan, plan: Plan) -> bool:
+        """Make `plan` the network's in the place of one that failed; False when others have changed that.
+
+        What links do by now stays.
+        """
+        with contextlib.suppress(EmuError):
+            for known in self.tries(attempt):
+                if _with_shapings_of(known.plan, failed) != failed:
+                    return False
+                if self.replace_plan(known, _with_shapings_of(plan, known.plan)) is not None:
+                    return True
+        return False
 
     def amend_plan(
         self, old: Known, shapings: Mapping[End, Shaping | None], requests: Sequence[Request] = ()
@@ -159,6 +174,13 @@ class SharedPlan(Shared):
     def sandbox(self) -> Sandbox:
         """The connection to the keeper."""
         return self._sandbox
+
+
+def _with_shapings_of(plan: Plan, other: Plan) -> Plan:
+    """Return a plan whose links do what those of another do, as far as they are in both."""
+    there = other.places.interfaces
+    ends = [end for end in plan.places.interfaces if end in there]
+    return plan.with_shapings({end: other.interface(end).shaping for end in ends})
 
 
 def _known_in(frame: Frame, plan: Plan | None = None) -> Known:

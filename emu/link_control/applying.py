@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 #: The features of each sandbox's kernel, found out once.
 _features: weakref.WeakKeyDictionary[Sandbox, frozenset[str]] = weakref.WeakKeyDictionary()
 
+#: How often to look for what is in the plan and not there yet, and the pause between, in seconds.
+_PATIENCE, _PAUSE = 10, 0.05
+
 
 class Moment:
     """When a change is to take effect, and when it had: now, where nobody says anything else."""
@@ -68,7 +73,7 @@ def change_shapings(
         PrivilegeError: the kernel lacks what is new.
         EmuError: `make` raised it, the kernel refused something, or others keep changing the network.
     """
-    moment = moment or Moment()
+    moment, missed = moment or Moment(), 0
     for old in shared.tries(attempt):
         ends = _ends(old.plan, wanted := make(old.plan))
         new = {end: one for end, one in wanted.items() if one != ends[end].shaping}
@@ -84,7 +89,11 @@ def change_shapings(
         moment.wait()
         try:
             stored = shared.amend_plan(old, new, requests)
-        except KernelError:
+        except KernelError as error:
+            if error.errno in (errno.ENODEV, errno.ENOENT) and missed < _PATIENCE:  # somebody is adding it
+                missed += 1
+                time.sleep(_PAUSE)
+                continue
             with contextlib.suppress(EmuError, OSError):
                 _make_anew(shared, attempt, new)
             raise

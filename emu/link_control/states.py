@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import KernelError, joined
+from ..errors import joined
 from ..netlink.delivery import send
 from ..netlink.features import left_out
 from ..netlink.operations import SetUp
@@ -14,8 +13,7 @@ from ..netlink.present import NodeState, read_states
 from ..netlink.queueing import needs_at
 from ..netlink.readiness import await_addresses, await_interfaces
 from ..netlink.removals import SetDown
-from ..planning.routes import RouteTable
-from ..reroute import difference
+from ..reroute import attainable, difference, send_to_states
 from ..shaping import describe
 from ..shaping.possible import possible
 from .applying import Moment, features_of
@@ -24,10 +22,6 @@ if TYPE_CHECKING:
     from ..netlink.operations import Request
     from ..planning.plan import End, InterfacePlan, LinkPlan, NodePlan
     from ..sharing import Shared
-
-
-#: How often to begin anew when others set interfaces up and down at the same time.
-_ATTEMPTS = 20
 
 
 def told(shared: Shared, links: Sequence[LinkPlan]) -> Iterator[tuple[str, str, str, str]]:
@@ -96,37 +90,18 @@ def restore(shared: Shared, found: Iterable[tuple[NodePlan, InterfacePlan]]) -> 
     for node, one in found:
         late.setdefault(node.name, []).append(one.index)
     await_interfaces(shared.sandbox, late)
-    before: set[End] | None = None
-    for attempt in range(_ATTEMPTS):
-        states = read_states(shared.sandbox, list(nodes), shared.plan.families)
-        up = {end for name, node in nodes.items() for end in _up(node, states[name])}
-        try:
-            send(shared.sandbox, [one for node in nodes.values() for one in _lost(node, up, states)], {})
-            break
-        except KernelError:
-            if up == before or attempt == _ATTEMPTS - 1:
-                raise
-            before = up  # others may have set some down meanwhile
+    send_to_states(
+        shared.sandbox, list(nodes), shared.plan.families, lambda states: list(_lost(nodes.values(), states))
+    )
     if 6 in shared.plan.families:
         await_addresses(shared.sandbox, list(nodes))
 
 
-def _up(node: NodePlan, state: NodeState) -> Iterator[End]:
-    for one in node.interfaces:
-        link = state.links.get(one.index)
-        if link is not None and link.up:
-            yield node.name, one.name
-
-
-def _lost(node: NodePlan, up: Collection[End], states: Mapping[str, NodeState]) -> Iterator[Request]:
-    """Yield what gives a node the routes of the plan again, as far as their interfaces are up."""
-    groups = []
-    for group in node.routes.groups:
-        hops = tuple(hop for hop in group.next_hops if (node.name, hop.interface) in up)
-        if hops or not group.next_hops:
-            groups.append(dataclasses.replace(group, next_hops=hops))
-    possible_now = RouteTable(groups)
-    yield from difference(node, possible_now, possible_now, states[node.name])
+def _lost(nodes: Iterable[NodePlan], states: Mapping[str, NodeState]) -> Iterator[Request]:
+    """Yield what gives nodes the routes of the plan again, as far as their interfaces are up."""
+    for node in nodes:
+        routes = attainable(node, node.routes, states[node.name].links)
+        yield from difference(node, routes, routes, states[node.name])
 
 
 def _found(shared: Shared, ends: Iterable[End]) -> list[tuple[NodePlan, InterfacePlan]]:

@@ -32,7 +32,7 @@ def test_a_change_that_is_refused_half_way_leaves_all_as_it_was(
     to_refuse = ["either", "direction"]
 
     def refused_at_last(place: Place, *shapings: Any) -> list[Request]:
-        refused = RemoveDiscipline(place.node, place.name, place.index, 0x99, 0x98)
+        refused = RemoveDiscipline(place.node, place.name, place.index, 0x99, 0)
         return [*changes(place, *shapings), *([refused] if to_refuse and to_refuse.pop() else [])]
 
     monkeypatch.setattr(applying, "changes", refused_at_last)

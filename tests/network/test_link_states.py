@@ -41,3 +41,12 @@ def test_a_link_may_be_cut_by_others_while_it_is_mended(
     assert not net.ping_all(timeout=0.2).ok
     link.up()
     assert net.ping_all(timeout=WITHIN).ok
+
+
+def test_nodes_and_links_are_added_while_a_link_is_down(net: emu.Network) -> None:
+    link = net.link("HOST1", "ROUTER1").down()
+    net.add_node("HOST3")
+    net.add_link("HOST3", "ROUTER1")
+    link.up()
+    for family in (4, 6):
+        assert net.ping_all(family=family, timeout=WITHIN).ok

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from emu.netlink.queueing import Place, changes
 from emu.planning.plan import Plan
 from emu.sandboxes.connection import Sandbox
 from emu.shaping import Shaping
-from emu.sharing import SharedPlan
+from emu.sharing import Known, SharedPlan
 
 PAIR = emu.plan_for(nx.Graph([("A", "B")]))
 END, OTHER = PAIR.links[0].ends
@@ -82,6 +83,20 @@ def test_what_fails_is_taken_back() -> None:
     assert line.shared().plan == before
 
 
+def test_what_links_do_by_then_stays_when_something_is_taken_back() -> None:
+    line = Line()
+    mine, theirs, slow = line.shared(), line.shared(), Shaping(delay=1000)
+
+    def fail(*_: Plan) -> None:
+        theirs.refresh()
+        assert theirs.amend_plan(Known(theirs.plan, 2), {END: slow})
+        raise EmuError("no ink")
+
+    with pytest.raises(EmuError, match=r"^no ink$"):
+        mine.change_plan("note", lambda plan: noted(plan, "mine"), fail)
+    assert line.shared().plan == PAIR.with_shapings({END: slow})
+
+
 def test_what_cannot_be_taken_back_is_told() -> None:
     line = Line()
     mine, theirs = line.shared(), line.shared()
@@ -99,6 +114,7 @@ def test_what_cannot_be_taken_back_is_told() -> None:
 def bare_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that can do everything, and where nothing is left of what links did before."""
     monkeypatch.setattr("emu.link_control.applying._check", lambda *_: frozenset({"netem", "tbf"}))
+    monkeypatch.setattr("emu.link_control.applying.features_of", lambda _: frozenset({"netem", "tbf"}))
     monkeypatch.setattr("emu.link_control.applying._leftovers", lambda *_: {})
 
 
@@ -109,6 +125,16 @@ def test_a_link_that_the_kernel_refuses_is_as_before(bare_kernel: None) -> None:
     with pytest.raises(KernelError, match="no such rate"):
         change_shapings(mine, "link", lambda _: {END: Shaping(delay=1000)})
     assert line.shared().plan.interface(END).shaping is None
+
+
+def test_a_link_that_somebody_is_just_adding_is_waited_for(
+    bare_kernel: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, slow = Line(), Shaping(delay=1000)
+    line.refused.append((0, errno.ENODEV, ""))
+    monkeypatch.setattr("emu.link_control.applying.time.sleep", lambda _: line.refused.clear())
+    assert change_shapings(line.shared(), "link", lambda _: {END: slow})
+    assert line.shared().plan.interface(END).shaping == slow
 
 
 def test_the_kernel_hears_of_a_link_in_the_order_of_the_plan(bare_kernel: None) -> None:
