@@ -203,20 +203,25 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(one) for one in value) if isinstance(value, list | tuple) else value
 
 
+#: What fq holds, and fq_codel about as much, where nobody says anything (net/sched/sch_fq.c).
+_WITHOUT_RATE = 10_000
 #: What else a packet takes on a path than a link's delay, in ns; and the least queue, in full frames.
 _ELSEWHERE, _LEAST_FRAMES = 20 * 10**6, 20
 
 
 def default_limit(shaping: Shaping) -> Limit:
-    """Return how much the queue of a rate holds where nothing is said, in packets of full size.
+    """Return how much a queue holds where nothing is said, in packets of full size.
 
     What the rate carries in a round trip (C. Villamizar and C. Song, "High Performance TCP in ANSNET", ACM
     SIGCOMM Computer Communication Review 24(5), 1994), but not less than 20 packets. The round trip is twice
     the delay, of a link that is alike in both directions, and 20 ms for all else: other links, and hosts that
-    send and answer in bursts.
+    send and answer in bursts. Without a rate a queue fills by one of its own, if at all, as of each flow, and
+    holds what those of the kernel do.
     """
+    if shaping.rate is None:
+        return Limit(_WITHOUT_RATE, "packets")
     span = 2 * shaping.delay + _ELSEWHERE
-    held = -(-(shaping.rate or 0) * span // (8 * 10**9 * shaping.frame))
+    held = -(-shaping.rate * span // (8 * 10**9 * shaping.frame))
     return Limit(min(max(held, _LEAST_FRAMES), 2**24), "packets")
 
 

@@ -39,7 +39,7 @@ def describe(shaping: Shaping) -> str:
     if one is not None and one.table and not one.is_file:
         found["distribution"] = f"of {len(one.name.split())} samples"
     parts = [f"{name} {text}" for name, text in found.items()]
-    if shaping.rate is not None and shaping.limit is None:
+    if shaping.limit is None and (shaping.rate is not None or shaping.queue is not None):
         parts.append(f"limit {show_limit(default_limit(shaping))} (by default)")
     return ", ".join(parts)
 

@@ -19,6 +19,7 @@ from emu.graph.attributes import BY_END
 from emu.planning.plan import Plan
 from emu.shaping import Shaping, attributes_of, describe
 from emu.shaping.attributes import PARSERS
+from emu.shaping.model import limit_in
 from emu.shaping.profiles import PROFILES
 from emu.shaping.tables import SCALE, SIZE, table_of
 from emu.shaping.units import parse_rate, parse_time, show_rate, show_time
@@ -185,6 +186,12 @@ def test_a_limit_with_an_exponent_is_in_the_unit_that_it_says(limit: str, meant:
 def test_the_default_queue_holds_a_round_trip_and_says_so() -> None:
     assert "limit 100p (by default)" in describe(shaping(rate="10mbit", delay="50ms"))
     assert "limit 20p (by default)" in describe(shaping(rate="64kbit"))
+
+
+@pytest.mark.parametrize("queue", ["fq maxrate 10mbit", "cake bandwidth 1gbit"])
+def test_a_queue_with_a_rate_of_its_own_has_room_for_what_waits(queue: str) -> None:
+    assert "limit 10000p (by default)" in describe(shaping(queue=queue))
+    assert limit_in(shaping(queue=queue), "packets") == 10_000
 
 
 @pytest.mark.parametrize(("name", "spread"), [("normal", 1), ("uniform", 3**-0.5)])
