@@ -57,9 +57,6 @@ class Event:
         """What it is about, for people."""
         return f"link {'--'.join(self.link)}" if self.link else f"node {self.node}"
 
-    def __str__(self) -> str:
-        return f"{self.target} {self.action}{self._from}"
-
     def told(self) -> str:
         """Return all that it says, but when, in a line: `link A--B ramp rate=5mbit..1mbit over=10s`."""
         words = [self.target, self.action]
@@ -69,10 +66,6 @@ class Event:
             else:
                 words.append(str(value) if key == self.action else f"{key}={value}")
         return " ".join(words + ([f"from={self.source}"] if self.source else []))
-
-    @property
-    def _from(self) -> str:
-        return f" from {self.source}" if self.source else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,8 @@ def test_a_start_puts_all_off() -> None:
 
 def test_a_plan_keeps_its_schedule_and_a_link_s_trace() -> None:
     plan = planned(LOOSE, trace={"ROUTER": "lte-walk"})
-    assert [str(event) for event in plan.schedule] == [
-        "link ROUTER-veth0 trace from ROUTER", "link HOST1--ROUTER down",
+    assert [event.told() for event in plan.schedule] == [
+        "link ROUTER-veth0 trace lte-walk from=ROUTER", "link HOST1--ROUTER down",
     ]  # fmt: skip
     assert emu.Plan.from_json(plan.to_json()) == plan
     again = parse_schedule([event.to_attribute() for event in plan.schedule])
