@@ -81,12 +81,13 @@ class Shared:
     def replace_plan(self, old: Known, plan: Plan) -> Known | None:
         """Make `plan` the network's in the place of `old`, for every prompt, and return it with its version.
 
-        None when somebody else has changed it meanwhile. Nothing of the network itself is changed.
+        None when somebody else has replaced it meanwhile; what others made links do stays. Nothing of the
+        network itself is changed.
         """
         answer = self.sandbox.ask("put", plan.to_document(), version=old.version).message
         if not answer["stored"]:
             return None
-        self._known = stored = Known(plan, answer["version"])
+        self._known = stored = Known(amended(plan, answer["amendments"]), answer["version"])
         return stored
 
     def change_plan(

@@ -281,12 +281,14 @@ class Requests:
         client.tell({"version": self.version, "amendments": news}, self.document if whole else b"")
 
     def do_put(self, client: Client, frame: Frame, version: int) -> None:
-        """Replace the document, with its amendments, if nobody else has changed it since `version`."""
-        fits = version == self.version
+        """Replace the document if nobody else has done so since `version`; what was amended since stays."""
+        fits, kept = self.since <= version <= self.version, {}
         if fits:
-            self.document, self.version = frame.blob, version + 1
-            self.since, self.amendments = self.version, {}
-        client.tell({"version": self.version, "stored": fits})
+            kept = {key: value for key, (since, value) in self.amendments.items() if since > version}
+            self.document, self.version = frame.blob, self.version + 1
+            self.since = self.version
+            self.amendments = {key: (self.version, value) for key, value in kept.items()}
+        client.tell({"version": self.version, "stored": fits, "amendments": kept})
 
     def do_amend(
         self, client: Client, frame: Frame, version: int, amendments: dict[str, Any], batches: list[Batch]

@@ -97,6 +97,22 @@ def test_what_links_do_by_then_stays_when_something_is_taken_back() -> None:
     assert line.shared().plan == PAIR.with_shapings({END: slow})
 
 
+def test_a_schedule_that_sets_links_again_and_again_does_not_hold_up_other_changes() -> None:
+    line = Line()
+    mine, theirs, slow = line.shared(), line.shared(), Shaping(delay=1000)
+    made: list[Plan] = []
+
+    def make(plan: Plan) -> Plan:
+        made.append(plan)
+        theirs.refresh()
+        assert theirs.amend_plan(Known(theirs.plan, 1), {END: slow})
+        return noted(plan, "mine")
+
+    mine.change_plan("note", make, lambda *_: None)
+    assert made == [PAIR]
+    assert mine.plan == line.shared().plan == noted(PAIR, "mine").with_shapings({END: slow})
+
+
 def test_what_cannot_be_taken_back_is_told() -> None:
     line = Line()
     mine, theirs = line.shared(), line.shared()
