@@ -42,6 +42,9 @@ def set_attributes(
         raise ValueError(f"{shown(source)} is no end of it; the ends are {ends[0]} and {ends[1]}")
     ways: list[dict[str, Any]] = [_values(one) for one in old]
     wanted = by_direction(given, given, partial(_per_end, ends), frozenset(given))
+    for key, value in given.items():
+        if source is not None and isinstance(value, Mapping) and value.keys() - {source}:
+            raise ValueError(f"{key} names the other end, but only what leaves {source} is to change")
     for way, mine, name in zip(ways, wanted, ends, strict=True):
         if source in (None, name):
             if not is_nothing(mine.get("profile")):

@@ -321,3 +321,10 @@ def test_setting_something_amid_a_trace_leaves_its_queue(attributes: dict[str, A
     none, _ = set_attributes((after, back), {"rate": None, "loss": "1%"}, ("A", "B"))
     assert none is not None
     assert not none.varies
+
+
+def test_values_of_the_other_end_are_not_passed_over_where_one_direction_is_meant() -> None:
+    with pytest.raises(ValueError, match="rate names the other end, but only what leaves A is to change"):
+        set_attributes((None, None), {"rate": {"B": "1mbit"}}, ("A", "B"), source="A")
+    here, there = set_attributes((None, None), {"rate": {"A": "1mbit"}}, ("A", "B"), source="A")
+    assert (here, there) == (shaping(rate="1mbit"), None)
