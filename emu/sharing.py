@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .netlink.operations import Request
 
 #: How often to begin anew when others change the network meanwhile.
-_ATTEMPTS = 20
+_ATTEMPTS = 100
 
 
 class Known(NamedTuple):
