@@ -82,7 +82,9 @@ def read_trace(name: str) -> Trace:
         state = path.stat()
         return _read(path, state.st_mtime_ns, state.st_size)
     except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
+        raise ValueError(f"{one_line(str(path))}: {error.strerror}") from None
+    except ValueError as error:  # the name of a file may have several lines
+        raise ValueError(one_line(str(error))) from None
 
 
 @functools.lru_cache(maxsize=64)

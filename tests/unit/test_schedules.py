@@ -153,6 +153,13 @@ def test_faults_of_a_schedule_in_a_topology_have_their_line(
         assert str(error.value).startswith("schedule of ")
 
 
+def test_a_trace_whose_name_has_two_lines_is_told_of_in_one(tmp_path: Path) -> None:
+    path = tmp_path / "two\nlines.csv"
+    path.write_text("time,rate\n0,fast\n")
+    with pytest.raises(ValueError, match=r"two lines.csv:2: rate 'fast'"):
+        read_trace(str(path))
+
+
 @pytest.mark.parametrize("name", sorted(known_traces()))
 def test_traces_that_ship_can_be_replayed(name: str) -> None:
     trace = read_trace(name)
