@@ -77,7 +77,7 @@ def change_shapings(
     for old in shared.tries(attempt):
         ends = _ends(old.plan, wanted := make(old.plan))
         new = {end: one for end, one in wanted.items() if one != ends[end].shaping}
-        ending = [end for end, one in wanted.items() if one is None or _acts(shared, ends[end].shaping)]
+        ending = [end for end, one in wanted.items() if not _acts(shared, one)]
         if not new:
             if shared.refresh():  # it may be otherwise by now
                 continue

@@ -14,6 +14,7 @@ import emu
 from emu.shaping.queues import DISCIPLINES
 from emu.topologies.two_segment import two_segment
 
+from ..network.helpers import eventually
 from ..network.test_link_control import LINK, disciplines, flow
 from .machine import load_modules
 
@@ -101,6 +102,15 @@ def test_another_queue_can_be_set_while_packets_are_on_their_way_after_a_clear(n
         assert flow(net, 20, lambda _: None) == list(range(20))
         link.set(rate=None, queue=None, limit=None)
         link.clear()
+
+
+def test_what_a_clear_leaves_goes_with_a_later_one_also_where_an_mtu_stays(net: emu.Network) -> None:
+    link = net.link("HOST1", "ROUTER").set(mtu=2000, delay="2s")
+    net["HOST1"].run(["ping", "-c", "1", "-W", "0.1", "HOST2"], capture_output=True)
+    link.clear("HOST1")
+    assert "qdisc netem" in disciplines(net)
+    eventually(lambda: bool(link.clear("HOST1")) and "qdisc netem" not in disciplines(net))
+    link.clear()
 
 
 def test_what_a_clear_leaves_amid_packets_gives_no_options_to_what_is_set_next(net: emu.Network) -> None:
