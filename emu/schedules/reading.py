@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import shown, suggestion
 from ..shaping.attributes import PARSERS, unknown_attribute
 from ..shaping.merging import is_nothing
-from ..shaping.units import TIMES, parse_chance, parse_count, quantity, show_time
+from ..shaping.units import TIMES, parse_chance, parse_count, quantity, show_time, words_of
 from .model import Event
 
 #: What an event may say, beside what its action needs.
@@ -196,7 +196,7 @@ def _ramp(value: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ValueError(f"ramp {name} {shown(pair)} is not two values, [10ms, 100ms]")
         for one in pair:
-            if name == "loss" and len(str(one).split()) > 1:
+            if name == "loss" and len(words_of(str(one))) > 1:
                 raise ValueError("ramp loss: only independent loss can change little by little")
             number_of(name, one)
     if "over" not in given:

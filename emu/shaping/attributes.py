@@ -22,6 +22,7 @@ from .units import (
     parse_time,
     quantity,
     show_time,
+    words_of,
 )
 
 #: The chances of each loss model, in tc's order; for those that are not given the last are 1-h = 100 % and
@@ -57,7 +58,7 @@ def parse_distribution(value: Any) -> Distribution | tuple[float, float, Distrib
     `12.5ms`, or numbers of ms. Samples are a text or a list of such times, `"10ms 12ms 19ms"`. Where `delay`
     or `jitter` are not given they are the samples' mean and standard deviation.
     """
-    if isinstance(value, str) and "/" not in value and len(words := value.split()) < 2:
+    if isinstance(value, str) and "/" not in value and len(words := words_of(value)) < 2:
         name = value.strip().lower()
         if name not in QUANTILES:
             known = f"; known are {', '.join(QUANTILES)}, and files by a path with a '/'"
@@ -231,7 +232,7 @@ def unknown_attribute(name: Any) -> str:
 
 def _words(value: Any) -> list[str]:
     if isinstance(value, str):
-        return value.lower().split()
+        return words_of(value.lower())
     return [str(one).lower() for one in value] if isinstance(value, list | tuple) else [repr(value)]
 
 

@@ -11,7 +11,16 @@ from typing import Any
 
 from ..errors import shown, suggestion
 from .model import Queue
-from .units import parse_chance, parse_count, parse_rate, parse_size, parse_time, quantity, show_time
+from .units import (
+    parse_chance,
+    parse_count,
+    parse_rate,
+    parse_size,
+    parse_time,
+    quantity,
+    show_time,
+    words_of,
+)
 
 Value = int | float | bool | str
 #: What an option's value is. A time is one that the kernel takes in µs, but for those that it takes in ns.
@@ -140,7 +149,7 @@ def parse_queue(value: Any) -> Queue:
     """
     if not isinstance(value, str) or not value.split():
         raise ValueError(f"queue {shown(value)} is not the name of a queue discipline")
-    name, *words = value.split()
+    name, *words = words_of(value)
     kind = name.lower()
     if kind not in DISCIPLINES:
         known = f"; known are {', '.join(DISCIPLINES)}"

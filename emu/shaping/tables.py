@@ -17,7 +17,7 @@ from statistics import NormalDist, fmean, pstdev
 from typing import Any
 
 from ..errors import shown
-from .units import LONGEST, TIMES, quantity
+from .units import LONGEST, TIMES, quantity, words_of
 
 SCALE = 8192
 _MOST = 2**15 - 1
@@ -109,12 +109,11 @@ def read_samples(path: Path) -> list[float]:
         raise ValueError(f"{path}: {error.strerror}") from None
     found = []
     for number, line in enumerate(lines, start=1):
-        for word in re.split(r"[\s,;]+", line.partition("#")[0].strip()):
-            if word:
-                try:
-                    found.append(parse_sample(word))
-                except ValueError as error:
-                    raise ValueError(f"{path}:{number}: {error}") from None
+        for word in words_of(re.sub(r"[,;]", " ", line.partition("#")[0])):
+            try:
+                found.append(parse_sample(word))
+            except ValueError as error:
+                raise ValueError(f"{path}:{number}: {error}") from None
     return found
 
 

@@ -1,7 +1,8 @@
 """Rates, times, sizes and chances as tc(8) writes them, read exactly and shown again.
 
 Inside of emu a rate is an integer of bit/s, a time one of ns, a size one of bytes, and a chance a number
-from 0 to 1. Units stand in any case of letters, as in tc: `mbit` and `MBit` are one.
+from 0 to 1. Units stand in any case of letters, as in tc: `mbit` and `MBit` are one. Beyond tc a space may
+stand before a unit, and `/s` behind one of bits: `10 Mbit/s`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from ..errors import shown, suggestion
 
 #: Numbers without a unit are not written like this in a large one.
 _LARGE = 10**5
-_NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?)\s*([a-z%]*)", re.IGNORECASE)
+_NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?)\s*([a-z%/]*)", re.IGNORECASE)
 _SI = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
-#: tc(8), PARAMETERS: `bit` are bits, `bps` bytes per second; prefixes are SI, those with an `i` binary.
+#: tc(8), PARAMETERS: `bit` are bits per second, `bps` bytes; prefixes are SI, those with an `i` binary.
 RATES = {
     f"{prefix}{unit}": factor * bits
-    for unit, bits in (("bit", 1), ("bps", 8)) for prefix, factor in (_SI | _BINARY).items()
+    for unit, bits in (("bit", 1), ("bit/s", 1), ("bps", 8)) for prefix, factor in (_SI | _BINARY).items()
 }  # fmt: skip
 TIMES = {
     **dict.fromkeys(("s", "sec", "secs"), 10**9),
@@ -36,6 +37,7 @@ SIZES = {
     **{f"{prefix}bit": 2**power // 8 for prefix, power in (("k", 10), ("m", 20), ("g", 30))},
 }
 PACKETS = dict.fromkeys(("p", "packet", "packets"), 1)
+_UNITS = frozenset((*RATES, *TIMES, *SIZES, "%"))
 
 #: From where on a rate is a mistake: 100 Gbit/s with room for what comes.
 LARGEST_RATE = 10**12
@@ -44,7 +46,7 @@ LONGEST = 3600 * 10**9
 
 
 def parse_rate(value: Any) -> int:
-    """Return a rate in bit/s: a number with a unit of tc(8), `"100mbit"`, `"1.5gbit"`, `"250kbps"` (bytes).
+    """Return a rate in bit/s: a number with a unit, `"100mbit"`, `"1.5 Gbit/s"`, `"250kbps"` (bytes).
 
     The least is 8 bit/s, a byte per second; the most 1 Tbit/s.
     """
@@ -88,6 +90,22 @@ def parse_chance(value: Any, what: str = "chance") -> float:
     return float(percent / 100)
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, each number in one with the unit that follows it.
+
+    >>> words_of("pie target 5 ms ecn"), words_of("1 % 25%")
+    (['pie', 'target', '5ms', 'ecn'], ['1%', '25%'])
+    """
+    words: list[str] = []
+    for word in text.split():
+        last = _NUMBER.fullmatch(words[-1]) if words else None
+        if last and not last[2] and word.lower() in _UNITS:
+            words[-1] += word
+        else:
+            words.append(word)
+    return words
+
+
 def quantity(
     value: Any, what: str, units: dict[str, int], example: str, bare_zero: bool = False
 ) -> Fraction:  # fmt: skip
@@ -115,7 +133,7 @@ def quantity(
             if number >= _LARGE:  # surely meant in the smallest unit
                 example = min((one for one in units if one), key=units.__getitem__)
             raise ValueError(f"{what} {shown(value)} has no unit; write {found[1] + example!r}, for example")
-        known = [one for one in units if one]
+        known = [one for one in units if one and "/" not in one]
         hint = suggestion(unit, known) or f"; known are {', '.join(known)}"
         raise ValueError(f"{what} {shown(value)}: unknown unit {unit!r}{hint if known else ''}")
     return number * units.get(unit, 1)

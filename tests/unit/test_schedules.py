@@ -190,7 +190,7 @@ def test_as_many_packets_leave_as_there_are_opportunities(tmp_path: Path) -> Non
 def test_of_a_trace_s_overdue_steps_the_last_is_taken_with_what_all_set(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("time,rate,delay\n0,1mbit,1ms\n1,2mbit,\n2,,5ms\n3,3mbit,\n4,4mbit,\n")
-    ramp = {"at": 0, "link": LINK, "ramp": {"loss": ["0%", "1%"]}, "over": "200ms"}
+    ramp = {"at": 0, "link": LINK, "ramp": {"loss": ["0%", "1 %"]}, "over": "200ms"}
     events = [ramp, {"at": 1, "link": LINK, "trace": str(path), "for": "5s"}]
     # What is due three seconds after the beginning: of other events, each step is taken.
     steps = in_time(steps_of(parse_schedule(events)), lambda step: step.time <= 4 * 10**9)

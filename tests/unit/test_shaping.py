@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -48,6 +49,7 @@ def directions(of: nx.Graph) -> tuple[Shaping | None, Shaping | None]:
     [
         ("100mbit", 10**8), ("1.5gbit", 15 * 10**8), ("100GBit", 10**11), ("250kbps", 2 * 10**6),
         ("1mibit", 2**20), ("9600bit", 9600), ("0.1 mbit", 10**5),
+        ("10 Mbit/s", 10**7), ("10mbit/s", 10**7), ("1 Gbit/s", 10**9), ("10 mbps", 8 * 10**7),
     ],
 )  # fmt: skip
 def test_rates_have_the_units_of_tc(text: str, rate: int) -> None:
@@ -72,6 +74,23 @@ def test_what_is_shown_is_read_back_also_from_json(attributes: dict[str, Any]) -
     assert all(name in describe(found) for name in attributes)
 
 
+@pytest.mark.parametrize("attributes", DIRECTIONS, ids=str)
+def test_a_space_may_stand_before_every_unit(attributes: dict[str, Any]) -> None:
+    """What is read is the same, also within values of several words."""
+    spaced = {
+        name: re.sub(r"(?<![\w-])([\d.]+)([a-z%]+)", r"\1 \2", value) if isinstance(value, str) else value
+        for name, value in attributes.items() if name != "distribution" or "/" not in str(value)
+    }  # fmt: skip
+    assert shaping(**attributes | spaced) == shaping(**attributes)
+
+
+def test_a_space_may_stand_before_the_units_of_samples(tmp_path: Path) -> None:
+    path = tmp_path / "samples.txt"
+    path.write_text("10 ms\n12 ms, 14; 16 ms 18000 us\n")
+    assert (found := shaping(distribution=str(path))).delay == 14_000_000
+    assert shaping(distribution="10 ms 12 ms 14 ms 16 ms 18 ms").jitter == found.jitter
+
+
 @pytest.mark.parametrize(
     ("attributes", "reason"),
     [
@@ -81,6 +100,8 @@ def test_what_is_shown_is_read_back_also_from_json(attributes: dict[str, Any]) -
         ({"rate": "7bit"}, "rate '7bit' is not between 8bit and 1tbit"),
         ({"rate": "-1mbit"}, "rate '-1mbit' is negative"),
         ({"rate": "10mbits"}, "unknown unit 'mbits'; did you mean mbit"),
+        ({"rate": "10 MB/s"}, "unknown unit 'mb/s'; did you mean mbps"),
+        ({"rate": "1mbit", "limit": "64 kb/s"}, "unknown unit 'kb/s'"),
         ({"rate": float("nan")}, "rate nan is not a number with a unit"),
         ({"rate": [1]}, "rate [1] is not a number with a unit"),
         ({"delay": "5"}, "delay '5' has no unit"),
