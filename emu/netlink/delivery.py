@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
+import errno
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import KernelError
+from ..errors import EmuError, KernelError
 from .operations import BATCH, Request
 
 if TYPE_CHECKING:
@@ -68,6 +70,17 @@ def exchange(
             offset += size
 
 
+@contextlib.contextmanager
+def nodes_expected() -> Iterator[None]:
+    """Raise EmuError where a node is missed that was there before: somebody has removed it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        raise EmuError("a node is gone: others change the network at the same time; try again") from error
+
+
 def send(
     sandbox: Sandbox,
     requests: Sequence[Request],
@@ -81,10 +94,12 @@ def send(
 
     Raises:
         KernelError: the kernel refused one; the first that it refused.
+        EmuError: somebody has removed a node.
     """
     encoder = _Encoder(requests, namespaces)
-    for answer in exchange(sandbox, encoder, encoder.refuse):
-        done(answer.batch.last + 1, encoder.seconds)
+    with nodes_expected():
+        for answer in exchange(sandbox, encoder, encoder.refuse):
+            done(answer.batch.last + 1, encoder.seconds)
 
 
 class Parcel:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..planning.routes import ADDRESS_SIZE
 from .answers import attributes_in, messages_in
-from .delivery import Batch, exchange
+from .delivery import Batch, exchange, nodes_expected
 from .messages import (
     BY_BOOT,
     BY_KERNEL,
@@ -88,16 +88,17 @@ class NodeState:
 def read_states(
     sandbox: Sandbox, nodes: Sequence[str], families: tuple[int, ...]
 ) -> dict[str, NodeState]:  # fmt: skip
-    """Return what the kernel has of some nodes."""
+    """Return what the kernel has of some nodes; EmuError when somebody has removed one."""
     found = {name: NodeState() for name in nodes}
     for start in range(0, len(nodes), _AT_ONCE):
         batches = (batch for name in nodes[start : start + _AT_ONCE] for batch in _questions(name, families))
-        for answer in exchange(sandbox, batches, _ignore):
-            state = found[str(answer.batch.place)]
-            if answer.batch.last:
-                _add_routes(state, answer.batch.last, answer.data)
-            else:
-                _add_links(state.links, answer.data)
+        with nodes_expected():
+            for answer in exchange(sandbox, batches, _ignore):
+                state = found[str(answer.batch.place)]
+                if answer.batch.last:
+                    _add_routes(state, answer.batch.last, answer.data)
+                else:
+                    _add_links(state.links, answer.data)
     return found
 
 

@@ -8,6 +8,9 @@ import pytest
 
 import emu
 from emu.link_control import states
+from emu.netlink.delivery import send
+from emu.netlink.operations import SetUp
+from emu.netlink.present import read_states
 from emu.netlink.readiness import await_interfaces
 
 from .helpers import WITHIN
@@ -50,3 +53,12 @@ def test_nodes_and_links_are_added_while_a_link_is_down(net: emu.Network) -> Non
     link.up()
     for family in (4, 6):
         assert net.ping_all(family=family, timeout=WITHIN).ok
+
+
+def test_a_node_that_others_have_removed_is_told_in_emu_s_words(net: emu.Network) -> None:
+    node = net.plan.node("HOST2")
+    net.remove_node("HOST2")
+    with pytest.raises(emu.EmuError, match="a node is gone"):
+        read_states(net.sandbox, [node.name], ())
+    with pytest.raises(emu.EmuError, match="a node is gone"):
+        send(net.sandbox, [SetUp(node.name, one.name, one.index) for one in node.interfaces], {})
