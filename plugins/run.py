@@ -45,7 +45,7 @@ def run(
     status is the exit status. With --keep-going all are run, and it is that of the first that failed.
 
     With --until there is no prompt: the network ends at that time, or when the last -c line has ended if
-    that is later; the exit status is also 1 when a schedule failed.
+    that is later. Unless you sat at the prompt, the exit status is also 1 when a schedule had failed by then.
 
     \b
     emu run two_segment
@@ -57,6 +57,7 @@ def run(
     emu run topohub:topozoo/Abilene --with-hosts
     emu run grid --set rows=20 --set columns=20 --profile -c 'pingall --sample 100'
     """
+    from emu.processes.terminal import has_terminal
     from emu.progress import Progress
     from emu.progress_bar import profile_lines, shown
     from emu.prompt.reader import converse, print_notes
@@ -90,7 +91,11 @@ def run(
             open_windows(network.name, [node.name for node in network], front=False)
         prompts = until is None and not detach
         status = converse(network, **lines) if prompts or lines["lines"] else 0
-        return status if until is None else _await_end(network, lasting) or status
+        if until is not None:
+            _await_end(network, lasting)
+        elif (prompts and not lines["lines"] and has_terminal()) or not network.sandbox.alive():
+            return status  # a person was told at once; and of a network that has ended nothing is known
+        return _failed_schedules(network) or status
 
 
 def _lasting(until: str | None, detach: bool) -> float | None:
@@ -107,15 +112,21 @@ def _lasting(until: str | None, detach: bool) -> float | None:
         raise emu.UsageError(f"run: {error}, or say --until end") from None
 
 
-def _await_end(network: emu.Network, lasting: float | None) -> int:
-    """Wait for the end of a network's schedules, or until it has lasted so long; return 1 when one failed."""
-    from emu.prompt.session import print_error
-
+def _await_end(network: emu.Network, lasting: float | None) -> None:
+    """Wait for the end of a network's schedules, or until it has lasted so long."""
     if lasting is None:
         for one in network.schedules():
             one.wait_quietly()
     else:
         time.sleep(max(0.0, network.began + lasting - time.monotonic()))
+
+
+def _failed_schedules(network: emu.Network) -> int:
+    """Tell which schedules, and which programs of theirs, have failed; return 1 when a schedule has."""
+    from emu.prompt.session import print_error
+
+    if all(job.node for job in network.jobs()):
+        return 0  # there is no schedule, and what handles them need not be loaded
     schedules = network.schedules()
     for one in schedules:
         for job in one.failed_programs:
