@@ -75,7 +75,7 @@ def after_setting(
     hosts = [end for end, name in enumerate(names) if plan.node(name).kind == "host"]
     found = set_attributes(
         (first.shaping, second.shaping), attributes, names, source=source,
-        customer=hosts[0] if len(hosts) == 1 else None, families=plan.families,
+        customer=hosts[0] if len(hosts) == 1 else None, families=plan.families, own=plan.profiles,
     )  # fmt: skip
     return dict(zip(ends, found, strict=True))
 

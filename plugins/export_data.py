@@ -93,6 +93,8 @@ def _graph_attributes(plan: Plan) -> Attributes:
         found["routes"] = str(plan.routing)
     if plan.optional_shaping:
         found["optional_shaping"] = plan.optional_shaping
+    if plan.profiles:
+        found["profiles"] = {name: one.to_attribute() for name, one in plan.profiles.items()}
     if plan.schedule:
         found["schedule"] = [event.to_attribute() for event in plan.schedule]
     return found

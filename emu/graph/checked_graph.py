@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..schedules import Event
 from ..shaping.model import Shaping
+from ..shaping.profiles import Profile
 from .attributes import Address, Kind, Prefix, Routing
 from .inside import Inside
 from .pin_values import PinnedRoutes
@@ -95,6 +97,8 @@ class Topology:
     routing: Routing = Routing.COMPRESSED
     #: What links do that is left out where the kernel cannot do it; an empty text is nothing.
     optional_shaping: str = ""
+    #: Kinds of links of the graph's own, by name.
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     #: What happens while it runs, and when.
     schedule: tuple[Event, ...] = ()
     #: What the user should know, and what a reader may want to: neither is a fault.

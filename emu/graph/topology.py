@@ -69,6 +69,7 @@ def topology_from(
         pools=given.get("pools", ()),
         routing=given.get("routes", Routing.COMPRESSED),
         optional_shaping=given.get("optional_shaping", ""),
+        profiles=given.get("profiles", {}),
         schedule=builder.schedule(given.get("schedule", ())),
         warnings=(
             *([f"nothing can reach {listed(lonely)}: no links lead there"] if lonely else ()),

@@ -158,6 +158,8 @@ def graph_of(plan: Plan) -> nx.MultiDiGraph:
     graph: nx.MultiDiGraph = nx.MultiDiGraph(
         name=plan.name, families=plan.families, routes=str(plan.routing), loopbacks=loopbacks
     )
+    if plan.profiles:
+        graph.graph["profiles"] = {name: one.to_attribute() for name, one in plan.profiles.items()}
     prefixes = {end: segment.prefixes for segment in plan.segments for end in segment.interfaces}
     # What no address is in stands at the switch.
     empty = {one.switches[0]: one.prefixes for one in plan.segments if not one.interfaces}

@@ -51,6 +51,7 @@ def compile_plan(
         notes=topology.notes + ((_RING_NOTE,) if ringed else ()),
         routing=topology.routing,
         optional_shaping=topology.optional_shaping,
+        profiles=topology.profiles,
         schedule=topology.schedule,
     )
     if faults := check_schedule(plan.schedule, plan)[0]:

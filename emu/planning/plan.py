@@ -19,6 +19,7 @@ from ..graph.inside import Inside
 from ..graph.pin_values import UNREACHABLE, PinnedRoutes, parse_routes
 from ..schedules import Event
 from ..shaping import Shaping
+from ..shaping.profiles import Profile
 from .addressing import InterfaceAddress
 from .places import Places
 from .routes import ADDRESS_SIZE, NextHop, RouteGroup, RouteTable
@@ -108,6 +109,8 @@ class Plan:
     routing: Routing = Routing.COMPRESSED
     #: What links do that is left out where the kernel cannot do it; an empty text is nothing.
     optional_shaping: str = ""
+    #: Kinds of links of the graph's own, by name.
+    profiles: Mapping[str, Profile] = dataclasses.field(default_factory=dict)
     #: What happens while it runs, and when.
     schedule: tuple[Event, ...] = ()
 
@@ -203,6 +206,7 @@ class Plan:
             down=tuple(_pair(end) for end in data["down"]),
             routing=Routing(data["routing"]),
             optional_shaping=data["optional_shaping"],
+            profiles={name: Profile.from_dict(one) for name, one in data["profiles"].items()},
             schedule=tuple(map(Event.from_dict, data["schedule"])),
         )
 

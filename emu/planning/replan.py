@@ -53,6 +53,7 @@ def topology_of(plan: Plan) -> Topology:
         families=plan.families,
         routing=plan.routing,
         optional_shaping=plan.optional_shaping,
+        profiles=plan.profiles,
         schedule=plan.schedule,
         warnings=plan.warnings,
         notes=plan.notes,

@@ -142,7 +142,10 @@ class LineCompleter(Completer):
 
         if attribute == "from":
             return self.names.nodes(text)
-        known = {"kind": [kind.value for kind in Kind], "profile": list(PROFILES)}
+        known = {
+            "kind": [kind.value for kind in Kind],
+            "profile": [*self.session.network.plan.profiles, *PROFILES],
+        }
         return Words(known.get(attribute, ())).beginning(text)
 
     def _context(self, command: click.Command, before: list[str]) -> click.Context:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from ..errors import shown
 from .attributes import PARSERS, unknown_attribute
 from .links import by_direction, shapings_of
 from .model import Shaping
+
+if TYPE_CHECKING:
+    from .profiles import Profile
 
 _EMPTY = Shaping()
 
@@ -23,6 +27,7 @@ def set_attributes(
     source: str | None = None,
     customer: int | None = None,
     families: Sequence[int] = (),
+    own: Mapping[str, Profile] = MappingProxyType({}),
 ) -> tuple[Shaping | None, Shaping | None]:
     """Return what leaves the first and the second end of a link once some attributes are set.
 
@@ -34,6 +39,7 @@ def set_attributes(
         source: the end whose direction alone is meant; None is both.
         customer: the end from which a profile's direction `up` leaves.
         families: the network's address families.
+        own: the graph's own profiles.
 
     Raises:
         ValueError: an attribute is unknown or has a fault, or they contradict each other.
@@ -53,7 +59,7 @@ def set_attributes(
                 _set(way, key, value)
     if source is not None and ways[0].get("mtu") != ways[1].get("mtu"):
         raise ValueError("mtu: both ends have the same, set it without a direction")
-    found = shapings_of((ways[0], ways[1]), ends, customer, {}, families)
+    found = shapings_of((ways[0], ways[1]), ends, customer, own, families)
     return _as_before(found[0], ways[0]), _as_before(found[1], ways[1])
 
 

@@ -7,8 +7,11 @@ the profile does not either: there is no loss where none was published as a link
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import shown, suggestion
@@ -32,6 +35,23 @@ class Profile:
     def even(self) -> bool:
         """Whether both directions are alike."""
         return self.up == self.down
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Profile:
+        """Return what a plan's JSON form has of one."""
+        up, down = ({name: _kept(name, one) for name, one in data[way].items()} for way in (UP, DOWN))
+        return cls(up, down, data["source"])
+
+    def to_attribute(self) -> dict[str, Any]:
+        """Return it as a graph's attribute `profiles` has it."""
+        found: dict[str, Any] = {}
+        for name in {**self.up, **self.down}:
+            ways = {
+                way: list(one[name]) if isinstance(one[name], tuple) else one[name]
+                for way, one in ((UP, self.up), (DOWN, self.down)) if name in one
+            }  # fmt: skip
+            found[name] = ways[UP] if len(ways) == 2 and ways[UP] == ways[DOWN] else ways
+        return found
 
 
 def _profile(rates: tuple[str, str], delay: str, source: str, **others: str) -> Profile:
@@ -88,6 +108,9 @@ def parse_profiles(value: Any) -> dict[str, Profile]:
     `{"lab": {"rate": "10mbit", "delay": "5ms"}}`. Where the directions differ an attribute is a mapping
     itself, `{"rate": {"up": "1mbit", "down": "10mbit"}}`: up is what leaves the customer's end.
     """
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)  # how files hold one that know only texts
     if not isinstance(value, Mapping):
         raise ValueError(f"profiles {shown(value)} is not a mapping of names to attributes")
     return {str(name): _parsed(str(name), given) for name, given in value.items()}
@@ -107,7 +130,7 @@ def _parsed(name: str, given: Any) -> Profile:
         for way, found in ways.items():
             one = item.get(way) if isinstance(item, Mapping) else item
             if one is not None:
-                found[key] = one
+                found[key] = _kept(key, one)
     profile = Profile(ways[UP], ways[DOWN])
     for attributes in ways.values():
         try:
@@ -115,6 +138,14 @@ def _parsed(name: str, given: Any) -> Profile:
         except ValueError as error:
             raise ValueError(f"profile {shown(name)}: {error}") from None
     return profile
+
+
+def _kept(name: str, value: Any) -> Any:
+    """Return an attribute as text or texts, which any file holds alike; a file by its whole path."""
+    if isinstance(value, list | tuple):
+        return tuple(_kept(name, one) for one in value)
+    text = str(value)
+    return str(Path(text.strip()).absolute()) if name == "distribution" and "/" in text else text
 
 
 def values_of(attributes: Attributes) -> dict[str, Any]:
