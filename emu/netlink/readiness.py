@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from .answers import attributes_in, messages_in
-from .delivery import Batch, exchange
+from .delivery import Batch, exchange, nodes_expected
 from .messages import ACK, ADDRESS, DUMP, FAMILY, GETADDR, GETLINK, LINK, REQUEST, link_query, message
 
 if TYPE_CHECKING:
@@ -64,10 +64,11 @@ def await_addresses(sandbox: Sandbox, nodes: Collection[str], timeout: float = R
 def _await(late: Callable[[_Waiting], _Waiting], waiting: _Waiting, timeout: float) -> bool:
     """Wait until nothing is late any more; `late` returns what is of what was."""
     deadline = time.monotonic() + timeout
-    while waiting := late(waiting):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_PAUSE)
+    with nodes_expected():
+        while waiting := late(waiting):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_PAUSE)
     return True
 
 

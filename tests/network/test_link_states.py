@@ -59,6 +59,8 @@ def test_a_node_that_others_have_removed_is_told_in_emu_s_words(net: emu.Network
     node = net.plan.node("HOST2")
     net.remove_node("HOST2")
     with pytest.raises(emu.EmuError, match="a node is gone"):
+        await_interfaces(net.sandbox, {node.name: [one.index for one in node.interfaces]})
+    with pytest.raises(emu.EmuError, match="a node is gone"):
         read_states(net.sandbox, [node.name], ())
     with pytest.raises(emu.EmuError, match="a node is gone"):
         send(net.sandbox, [SetUp(node.name, one.name, one.index) for one in node.interfaces], {})
