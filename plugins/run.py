@@ -14,6 +14,10 @@ from emu.arguments import takes_lines, takes_topology
 if TYPE_CHECKING:
     import networkx as nx
 
+_NO_SCHEDULE = (
+    "run --until end: there is no schedule to wait for; --schedule FILE gives one, or say a time (60s)"
+)
+
 
 @click.command(short_help="Build a network, then the prompt.")
 @takes_topology
@@ -64,16 +68,13 @@ def run(
     from emu.prompt.session import print_error
     from emu.prompt.windows import open_windows, prepare_windows
 
-    if schedules:
-        from emu.reading.schedule_files import events_in
-        from emu.schedules import with_events
-
-        for file in schedules:
-            with_events(graph, events_in(file))
+    _add_events(graph, schedules)
     lasting = _lasting(until, detach)
     progress = Progress()
     with shown(progress):
         network = emu.Network(graph, name, progress=progress, ignore_unsupported=ignore_unsupported)
+    if until == "end" and not network.plan.schedule and not lines["lines"]:
+        raise emu.UsageError(_NO_SCHEDULE)
     if tmux:
         prepare_windows(network.plan, bool(lines["lines"]) or detach)
     print_notes(network.plan)
@@ -92,33 +93,51 @@ def run(
         prompts = until is None and not detach
         status = converse(network, **lines) if prompts or lines["lines"] else 0
         if until is not None:
-            _await_end(network, lasting)
+            waited = _await_end(network, lasting)
+            status = status or waited
         elif (prompts and not lines["lines"] and has_terminal()) or not network.sandbox.alive():
             return status  # a person was told at once; and of a network that has ended nothing is known
         return _failed_schedules(network) or status
+
+
+def _add_events(graph: nx.Graph, schedules: tuple[Path, ...]) -> None:
+    """Add the events of files to those that a graph has."""
+    if not schedules:
+        return
+    from emu.reading.schedule_files import events_in
+    from emu.schedules import with_events
+
+    for file in schedules:
+        with_events(graph, events_in(file))
 
 
 def _lasting(until: str | None, detach: bool) -> float | None:
     """Return for how many seconds a network is to last; None where that is not said in seconds."""
     from emu.schedules import parse_moment
 
+    if until is not None and detach:
+        raise emu.UsageError("run: --until and --detach contradict each other")
     if until is None or until == "end":
         return None
-    if detach:
-        raise emu.UsageError("run: --until and --detach contradict each other")
     try:
         return parse_moment(until, "until") / 1e9
     except ValueError as error:
         raise emu.UsageError(f"run: {error}, or say --until end") from None
 
 
-def _await_end(network: emu.Network, lasting: float | None) -> None:
-    """Wait for the end of a network's schedules, or until it has lasted so long."""
-    if lasting is None:
-        for one in network.schedules():
-            one.wait_quietly()
-    else:
+def _await_end(network: emu.Network, lasting: float | None) -> int:
+    """Wait for the end of a network's schedules, or until it has lasted so long; return 2 without one."""
+    from emu.prompt.session import print_error
+
+    if lasting is not None:
         time.sleep(max(0.0, network.began + lasting - time.monotonic()))
+        return 0
+    schedules = network.schedules()
+    if not schedules:  # the lines might have begun one
+        print_error(_NO_SCHEDULE)
+    for one in schedules:
+        one.wait_quietly()
+    return 0 if schedules else emu.UsageError.exit_status
 
 
 def _failed_schedules(network: emu.Network) -> int:

@@ -47,3 +47,21 @@ def test_a_schedule_that_failed_by_the_end_of_standard_input_is_told(schedule: s
 def test_a_schedule_that_goes_on_well_is_no_failure(schedule: str) -> None:
     done = run("--schedule", schedule, "-c", "HOST1 true")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [([], ""), (["-c", "HOST1 echo here"], "here\n"), (["--detach"], "")],
+    ids=["nothing", "lines", "detached"],
+)
+def test_the_end_of_no_schedule_is_not_waited_for(words: list[str], out: str) -> None:
+    done = run("--until", "end", *words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, out, 1)
+    assert done.stderr.startswith("emu: run")
+
+
+def test_the_end_of_a_schedule_that_lines_begin_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "events.yaml"
+    file.write_text("- {at: 0.1s, link: [HOST1, ROUTER], do: down}\n")
+    done = run("--until", "end", "-c", f"schedule {file}")
+    assert (done.returncode, done.stderr) == (0, "")
