@@ -198,9 +198,6 @@ def changes(
             for major, layer in before.items() if major in _STAYING or not after
         } | after  # fmt: skip
     found: list[Request] = []
-    mtu = (new and new.mtu) or DEFAULT_MTU
-    if mtu != ((old and old.mtu) or DEFAULT_MTU):
-        found.append(SetMtu(node, name, index, mtu))
     gone = next((one for major, one in sorted(before.items()) if not _stays(one, after.get(major))), None)
     if gone is not None and _leaves_nothing(gone, before, after):
         gone = before[gone.parent]
@@ -211,6 +208,9 @@ def changes(
         request for major, layer in sorted(after.items()) if layer != before.get(major)
         for request in _setting(place, _again(layer, major in before), replace=True)
     ]  # fmt: skip
+    mtu, mtu_before = ((one and one.mtu) or DEFAULT_MTU for one in (new, old))
+    if mtu != mtu_before:  # what is longer comes when there is room for it, and not any more when there is not
+        found.insert(len(found) if mtu > mtu_before else 0, SetMtu(node, name, index, mtu))
     return found
 
 

@@ -208,6 +208,14 @@ def test_a_queue_of_another_kind_is_a_new_one() -> None:
     assert found.index(removed) < len(found) - 1
 
 
+@pytest.mark.parametrize(("old", "new", "place"), [(1500, 9000, -1), (9000, 1500, 0)])
+def test_no_frame_comes_that_a_link_has_no_room_for(old: int, new: int, place: int) -> None:
+    """All that holds frames has room for the longer ones while interfaces take those."""
+    found = changes(PLACE, shaping(rate="1mbit", mtu=old), shaping(rate="1mbit", mtu=new))
+    assert len(found) > 1
+    assert found[place] == SetMtu("A", "A-veth0", 2, new)
+
+
 def test_what_no_kernel_can_change_is_made_anew_or_left_alone() -> None:
     """sfq has no options that could be changed; a rate that changes would empty it again and again."""
     before = shaping(rate="10mbit", delay="50ms", queue="sfq")
