@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 def link_number(plan: Plan, first: str, second: str | None, attempt: str) -> int:
     """Return the number in the plan of the link between two nodes, or of an interface.
 
+    Raises:
+        UsageError: there is no such link, or there are several.
+    """
+    found = link_numbers(plan, first, second, attempt)
+    if len(found) != 1:
+        reason = f"there are {len(found)}; name an interface of one{_such_as(plan, found)}"
+        raise UsageError(f"{attempt}: {reason}; 'links' shows them")
+    return found[0]
+
+
+def link_numbers(plan: Plan, first: str, second: str | None, attempt: str) -> list[int]:
+    """Return the numbers in the plan of all links between two nodes, or of that of an interface.
+
     Args:
         plan: the network.
         first: a node, by its name or label; or alone, the name of an interface.
@@ -23,7 +36,7 @@ def link_number(plan: Plan, first: str, second: str | None, attempt: str) -> int
         attempt: what is being done, for errors.
 
     Raises:
-        UsageError: there is no such link, or there are several.
+        UsageError: there is none, or several nodes have such an interface.
     """
     if second is None:
         found = sorted({plan.places.links[end] for end in plan.places.named.get(first, ())})
@@ -32,10 +45,9 @@ def link_number(plan: Plan, first: str, second: str | None, attempt: str) -> int
             raise UsageError(f"{attempt}: {reason}; 'links' shows them")
     else:
         found = _between(plan, _name(plan, first, attempt), _name(plan, second, attempt))
-        if len(found) != 1:
-            reason = f"there are {len(found)}; name an interface of one{_such_as(plan, found)}"
-            raise UsageError(f"{attempt}: {reason if found else 'there is none'}; 'links' shows them")
-    return found[0]
+        if not found:
+            raise UsageError(f"{attempt}: there is none; 'links' shows them")
+    return found
 
 
 def _such_as(plan: Plan, links: Sequence[int]) -> str:

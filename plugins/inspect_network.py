@@ -48,6 +48,9 @@ def links(
 ) -> None:
     """Show the links of all nodes or of some, and whether both ends are up; or what they count.
 
+    Where anything is set on a link, a column tells what it does to packets. A link whose directions differ
+    has a line for each.
+
     Drops are of all kinds: for want of room in a queue, as loss that the link is to have, and at an end that
     is down. MARKS are packets that were marked instead (ECN). QUEUE is what waits now.
 
@@ -73,6 +76,7 @@ def _show_counters(session: Session, names: tuple[str, ...], watch: float | None
 
 
 def _show_states(session: Session, names: tuple[str, ...]) -> None:
+    from emu.link_control.states import done_by
     from emu.netlink.present import read_states
     from emu.tables import print_table
 
@@ -87,10 +91,16 @@ def _show_states(session: Session, names: tuple[str, ...]) -> None:
         for node, state in read_states(session.network.sandbox, list(ends), ()).items()
         for one in state.links.values()
     }
-    print_table(
-        ["FROM", "TO", "STATE"],
-        [(a[1], b[1], "up" if states.get(a) and states.get(b) else "down") for a, b in shown],
-    )
+    rows: list[tuple[str, str, str, str]] = []
+    for a, b in shown:
+        up = "up" if states.get(a) and states.get(b) else "down"
+        there, back = (done_by(session.network, end, defaults=False) for end in (a, b))
+        rows.append((a[1], b[1], up, there))
+        if there != back:
+            rows.append((b[1], a[1], up, back))
+    columns = ["FROM", "TO", "STATE", "DOES TO PACKETS"]
+    width = 4 if any(row[-1] for row in rows) else 3
+    print_table(columns[:width], [row[:width] for row in rows])
 
 
 @click.command()

@@ -10,7 +10,6 @@ import click
 import emu
 
 if TYPE_CHECKING:
-    from emu.link_control import RunningLink
     from emu.prompt.session import Session
     from emu.running.network import Network
 
@@ -24,9 +23,9 @@ _USAGE = "link HOST1 ROUTER set delay=50ms, link HOST1-veth0 down; and up, clear
 def link(session: Session, words: tuple[str, ...]) -> None:
     """Change what a link does, at once and without losing what is on it, or show it.
 
-    The link is that between two nodes, or that of an interface. 'set' has the attributes of links in a
-    topology, 'none' takes one away; 'from=NODE' means the direction from that node alone. 'clear' takes all
-    away. What waits in a queue is lost by 'down' only.
+    The link is that between two nodes, or that of an interface; 'show' shows all that two nodes have. 'set'
+    has the attributes of links in a topology, 'none' takes one away; 'from=NODE' means the direction from
+    that node alone. 'clear' takes all away. What waits in a queue is lost by 'down' only.
 
     \b
     emu> link HOST1 ROUTER set delay=50ms loss=1%
@@ -69,7 +68,7 @@ def act(network: Network, words: Sequence[str]) -> None:
     if place is None:
         hint = next(filter(None, (suggestion(word, _ACTIONS) for word in words[1:3])), "")
         raise emu.UsageError(f"change a link: name one and what to do: {_USAGE}{hint}")
-    chosen, action, rest = network.link(*words[:place]), words[place], words[place + 1 :]
+    names, action, rest = words[:place], words[place], words[place + 1 :]
     pairs = [word.partition("=") for word in rest]
     if strange := [number for number, (name, equals, _) in enumerate(pairs) if not equals or not name]:
         raise emu.UsageError(f"link {action}: {_no_attribute(rest, strange[0])}")
@@ -84,8 +83,10 @@ def act(network: Network, words: Sequence[str]) -> None:
     if source is not None:
         source = network[source].name
     if action == "show":
-        show(network, chosen)
-    elif action == "set":
+        show(network, names)
+        return
+    chosen = network.link(*names)
+    if action == "set":
         chosen.set(source, **values)
     elif action == "clear":
         chosen.clear(source)
@@ -107,12 +108,20 @@ def _no_attribute(words: Sequence[str], number: int) -> str:
     return f"{fault}; a value of several words has quotes around it, {name}='{value} {word}'"
 
 
-def show(network: Network, chosen: RunningLink) -> None:
-    """Print what either direction of a link does, and whether its ends are up."""
+def show(network: Network, names: Sequence[str]) -> None:
+    """Print what either direction does of all links between two nodes, or of that of an interface.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from emu.finding import link_numbers
     from emu.link_control.states import told
     from emu.tables import print_table
 
-    links = [link for link in network.plan.links if link.ends == chosen.ends]
+    network.refresh()
+    first, second = names if len(names) == 2 else (names[0], None)
+    found = link_numbers(network.plan, first, second, f"link {'--'.join(names)}")
+    links = [network.plan.links[number] for number in found]
     print_table(["FROM", "TO", "STATE", "DOES TO PACKETS"], list(told(network, links)))
 
 

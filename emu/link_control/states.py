@@ -37,19 +37,23 @@ def told(shared: Shared, links: Sequence[LinkPlan]) -> Iterator[tuple[str, str, 
     }  # fmt: skip
     for link in links:
         for here, there in (link.ends, link.ends[::-1]):
-            does = _does(shared, here)
-            yield here[1], there[1], "up" if here in working else "down", does
+            does = done_by(shared, here)
+            yield here[1], there[1], "up" if here in working else "down", does or "nothing"
 
 
-def _does(shared: Shared, end: End) -> str:
+def done_by(shared: Shared, end: End, *, defaults: bool = True) -> str:
+    """Return what happens to packets that leave an end, as far as the kernel can; empty where nothing does.
+
+    Without `defaults` the limit of a queue is told only where it was set.
+    """
     shaping = shared.plan.interface(end).shaping
     missing: list[str] = []
     if shaping is not None and shared.plan.optional_shaping:
         features = features_of(shared.sandbox)
         missing = left_out(needs_at(*end, shaping), features)
         shaping = possible(shaping, features)
-    does = "nothing" if shaping is None else describe(shaping)
-    return f"{does}; left out: {joined(missing)}" if missing else does
+    does = "" if shaping is None else describe(shaping, defaults=defaults)
+    return f"{does or 'nothing'}; left out: {joined(missing)}" if missing else does
 
 
 def set_down(shared: Shared, ends: Iterable[End], moment: Moment | None = None) -> None:

@@ -28,8 +28,8 @@ def attributes_of(shaping: Shaping) -> dict[str, str]:
     }  # fmt: skip
 
 
-def describe(shaping: Shaping) -> str:
-    """Return it in one line, with the queue's limit also where that is the default one.
+def describe(shaping: Shaping, *, defaults: bool = True) -> str:
+    """Return it in one line; by `defaults` with the queue's limit also where that is the default one.
 
     >>> describe(Shaping(rate=10_000_000, delay=50_000_000))
     'rate 10mbit, delay 50ms, limit 100p (by default)'
@@ -39,7 +39,7 @@ def describe(shaping: Shaping) -> str:
     if one is not None and one.table and not one.is_file:
         found["distribution"] = f"of {len(one.name.split())} samples"
     parts = [f"{name} {text}" for name, text in found.items()]
-    if shaping.limit is None and (shaping.rate is not None or shaping.queue is not None):
+    if defaults and shaping.limit is None and (shaping.rate is not None or shaping.queue is not None):
         parts.append(f"limit {show_limit(default_limit(shaping))} (by default)")
     return ", ".join(parts)
 
