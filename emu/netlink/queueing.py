@@ -209,7 +209,7 @@ def changes(
         for request in _setting(place, _again(layer, major in before), replace=True)
     ]  # fmt: skip
     mtu, mtu_before = ((one and one.mtu) or DEFAULT_MTU for one in (new, old))
-    if mtu != mtu_before:  # what is longer comes when there is room for it, and not any more when there is not
+    if mtu != mtu_before:  # longer frames come when there is room for them, and no more when there is not
         found.insert(len(found) if mtu > mtu_before else 0, SetMtu(node, name, index, mtu))
     return found
 
