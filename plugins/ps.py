@@ -87,7 +87,7 @@ def stop(names: tuple[str, ...], every: bool) -> int:
             sandbox.end()
     for name in names:
         try:
-            find_sandbox(name, hung=True).end()
+            find_sandbox(name, stopping=True).end()
         except EmuError as error:
             click.echo(f"emu: {error}", err=True)
             failed = failed or error.exit_status

@@ -18,7 +18,7 @@ from .client import Client
 from .groups import Groups
 from .namespaces import arrange_files
 from .programs import Program, View, open_view, start
-from .wire import Frame
+from .wire import LANGUAGE, Frame
 
 TYPE_CHECKING = False  # typing itself takes longer to load than all the rest
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Requests:
         running, failed = self.count_programs()
         known = {
             "started": self.started, "detached": self.detached,
-            "nodes": len(self.nodes), "programs": running, "failed": failed,
+            "nodes": len(self.nodes), "programs": running, "failed": failed, "language": LANGUAGE,
         }  # fmt: skip
         client.tell(known)
 

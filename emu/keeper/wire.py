@@ -19,6 +19,10 @@ TYPE_CHECKING = False  # typing itself takes longer to load than all the rest
 if TYPE_CHECKING:
     from typing import Any
 
+#: The language that keepers and their clients speak: another number whenever a request, an answer or the form
+#: of the plan that they share changes. Of all languages `hello`, with what it tells, and `end` are the same.
+LANGUAGE = 1
+
 HEADER = struct.Struct("!II")
 #: The kernel's limit of descriptors in one message (SCM_MAX_FD in include/net/scm.h).
 MAX_FDS = 253

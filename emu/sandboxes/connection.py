@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from ..errors import NotRunning, UsageError, suggestion
-from ..keeper.wire import Frame, Receiver, receive_frame, send_frame
+from ..keeper.wire import LANGUAGE, Frame, Receiver, receive_frame, send_frame
 from .folders import Folder, remove_dead
 
 #: How long an ending network may take before it is killed, in seconds.
@@ -32,6 +32,7 @@ class Facts(TypedDict):
     nodes: int
     programs: int
     failed: int
+    language: int
 
 
 class Sandbox:
@@ -153,6 +154,11 @@ class Sandbox:
             raise NotRunning(f"network {self.name}: {error}") from error
         finally:
             self._receiver.close()  # a keeper sends no descriptors along
+
+    @property
+    def same_language(self) -> bool:
+        """Whether the keeper speaks ours, as far as it has answered: emu may have been replaced meanwhile."""
+        return self.facts is None or self.facts["language"] == LANGUAGE
 
     def connect(self) -> socket.socket:
         """Open one more connection to the keeper."""
@@ -326,10 +332,12 @@ def readable(fd: int, timeout: float | None) -> bool:
 
 def _facts_in(message: dict[str, Any]) -> Facts:
     """Return what a keeper said of its network; ValueError when no keeper says such a thing."""
+    message = {"language": 0, **message}  # the first keepers told none
     facts = {key: message.get(key) for key in Facts.__annotations__}
     if not all(isinstance(value, bool | int | float) and 0 <= value < 1 << 40 for value in facts.values()):
         raise ValueError("no keeper answers like this")
     return Facts(
         started=float(message["started"]), detached=bool(message["detached"]),
         nodes=int(message["nodes"]), programs=int(message["programs"]), failed=int(message["failed"]),
+        language=int(message["language"]),
     )  # fmt: skip

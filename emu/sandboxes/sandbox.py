@@ -69,6 +69,8 @@ def _fill(folder: Folder, meanwhile: Callable[[], object]) -> Sandbox:
         try:
             meanwhile()
             sandbox.greet()
+            if not sandbox.same_language:
+                raise EmuError("start the keeper: emu was replaced since this program began; start it anew")
         except OSError as error:
             raise refusal("make namespaces", error) from error
         except NotRunning as error:
@@ -124,10 +126,13 @@ class _Patience:
         time.sleep(0.02)
 
 
-def find_sandbox(name: str, *, hung: bool = False) -> Sandbox:
-    """Return a connection to the running network of that name; with `hung` also to one that is silent.
+def find_sandbox(name: str, *, stopping: bool = False) -> Sandbox:
+    """Return a connection to the running network of that name.
+
+    For `stopping` it, also to one that is silent or that another version of emu has started.
 
     Raises:
+        EmuError: it is such a one.
         NotRunning: there is none; names the nearest ones that there are.
     """
     hold_standard_descriptors()
@@ -137,7 +142,10 @@ def find_sandbox(name: str, *, hung: bool = False) -> Sandbox:
             sandbox.send_greeting()
             with contextlib.suppress(NotRunning):
                 sandbox.await_greeting(time.monotonic() + _GREETING_DEADLINE)
-                if sandbox.facts is not None or hung:
+                if not sandbox.same_language and not stopping:
+                    ways = f"use the emu that started it, or end it with 'emu stop {name}'"
+                    raise EmuError(f"network {name} was started by another version of emu: {ways}")
+                if sandbox.facts is not None or stopping:
                     return sandbox
                 raise EmuError(f"network {name} does not answer; 'emu stop {name}' ends it")
     names = [sandbox.name for sandbox in running_sandboxes()]

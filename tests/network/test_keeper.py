@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -10,8 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 import emu
+from emu.cli import main
 from emu.errors import NotRunning
 from emu.hooks.plugin_manager import default_plugins
+from emu.keeper.wire import LANGUAGE
 from emu.planning.plan import Plan
 from emu.sandboxes.sandbox import find_sandbox, running_sandboxes
 from emu.topologies.two_segment import two_segment
@@ -154,3 +157,37 @@ def test_an_interrupt_before_a_network_is_detached(owners: Owners, name: str) ->
     traces = Traces(name)
     os.kill(owner, signal.SIGKILL)
     traces.assert_gone()
+
+
+def test_a_network_of_another_version_of_emu(
+    name: str, plan: Plan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told as such in a line, listed as far as it tells of itself, and can be ended."""
+    network = emu.Network(plan, name).start()
+    traces = Traces(name)
+    monkeypatch.setattr("emu.sandboxes.connection.LANGUAGE", LANGUAGE + 1)
+    for line in (["attach", name, "-c", "HOST1 true"], ["exec", name, "HOST1", "true"]):
+        with pytest.raises(SystemExit, match="1"):
+            main(line)
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert err.startswith(f"emu: network {name} was started by another version of emu: ")
+        assert f"'emu stop {name}'" in err
+    with contextlib.suppress(SystemExit):
+        main(["ps"])
+    rows = {line.split()[0]: line.split()[2] for line in capsys.readouterr().out.splitlines()}
+    assert rows[name] == "3"
+    with contextlib.suppress(SystemExit):
+        main(["stop", name])
+    traces.assert_gone()
+    network.close()
+
+
+def test_a_program_that_has_outlived_its_emu_starts_no_network(
+    name: str, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setattr("emu.sandboxes.connection.LANGUAGE", LANGUAGE + 1)
+        with pytest.raises(emu.EmuError, match="start it anew"):
+            emu.Network(plan, name).start()
+    assert_free(name, plan)
