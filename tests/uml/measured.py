@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 MEASURED = pytest.mark.skipif(
     not os.environ.get("EMU_MEASURE"), reason="measures time: 'make test-links', on a quiet machine"
 )
+T = TypeVar("T")
 #: Under which name reports have what was measured.
 NAME = "measured"
 
@@ -22,6 +23,12 @@ class Measure(Protocol):
         self, what: str, found: float, wanted: float, *, share: float = 0, within: float = 0
     ) -> None:  # fmt: skip
         """Check one thing: to a share of what was wanted, or within so much of it. `what` has the unit."""
+
+
+def drawn(draw: Callable[[], T], fits: Callable[[T], bool]) -> T:
+    """Return what is drawn, and what is drawn then where that does not fit: once that may be chance."""
+    found = draw()
+    return found if fits(found) else draw()
 
 
 def measure_with(record_property: Callable[[str, object], None]) -> Measure:
