@@ -125,6 +125,17 @@ class Shaping:
     #: not by that of when they came.
     varies: bool = False
 
+    def __str__(self) -> str:
+        """Return what it does in one line, as `link … show` has it."""
+        from .text import describe
+
+        return describe(self) or "nothing"
+
+    def __repr__(self) -> str:
+        """Return it without the fields that say nothing."""
+        said = ((one.name, getattr(self, one.name), one.default) for one in dataclasses.fields(self))
+        return f"Shaping({', '.join(f'{name}={value!r}' for name, value, usual in said if value != usual)})"
+
     @property
     def on_the_way(self) -> Shaping:
         """What happens to packets apart from the rate and its queue."""

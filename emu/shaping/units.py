@@ -156,19 +156,19 @@ def _counted(number: int, value: Any, what: str) -> int:
 
 
 def show_rate(rate: int) -> str:
-    """Return a rate as tc(8) reads it, in the largest unit in which it is short.
+    """Return a rate as tc(8) reads it, exactly and in the largest unit of which it is one or more.
 
     >>> show_rate(100_000_000), show_rate(1_500_000), show_rate(1234567)
-    ('100mbit', '1.5mbit', '1234567bit')
+    ('100mbit', '1.5mbit', '1.234567mbit')
     """
     return _shown(rate, (("gbit", 10**9), ("mbit", 10**6), ("kbit", 10**3), ("bit", 1)))
 
 
 def show_time(time: int) -> str:
-    """Return a time as tc(8) reads it.
+    """Return a time as tc(8) reads it, exactly and in the largest unit of which it is one or more.
 
-    >>> show_time(20_000_000), show_time(1_500_000_000), show_time(1500)
-    ('20ms', '1.5s', '1.5us')
+    >>> show_time(20_000_000), show_time(1_500_000_000), show_time(16_666_667)
+    ('20ms', '1.5s', '16.666667ms')
     """
     return _shown(time, (("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))) if time else "0s"
 
@@ -195,12 +195,8 @@ def show_chance(chance: float) -> str:
 
 
 def _shown(number: int, units: tuple[tuple[str, int], ...]) -> str:
-    """Return a number in the largest unit that leaves three decimals at most."""
-    for unit, factor in units:
-        if number >= factor and number * 1000 % factor == 0:
-            return f"{number // factor}{_decimals(number % factor * 1000 // factor)}{unit}"
-    return f"{number}{units[-1][0]}"
-
-
-def _decimals(thousandths: int) -> str:
-    return f".{thousandths:03d}".rstrip("0").rstrip(".")
+    """Return a number in the largest unit, a power of ten, of which it is one or more; with all decimals."""
+    unit, factor = next((one for one in units if number >= one[1]), units[-1])
+    whole, rest = divmod(number, factor)
+    decimals = f".{rest:0{len(str(factor)) - 1}d}".rstrip("0") if rest else ""
+    return f"{whole}{decimals}{unit}"

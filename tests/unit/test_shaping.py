@@ -18,7 +18,7 @@ import emu
 from emu.errors import TopologyError
 from emu.graph.attributes import BY_END
 from emu.planning.plan import Plan
-from emu.shaping import Shaping, attributes_of, describe
+from emu.shaping import Shaping, attributes_of, describe, model
 from emu.shaping.attributes import PARSERS
 from emu.shaping.model import limit_in
 from emu.shaping.profiles import PROFILES
@@ -64,6 +64,34 @@ def test_a_rate_that_is_shown_is_read_back(rate: int) -> None:
 @given(st.integers(0, 3600 * 10**9))
 def test_a_time_that_is_shown_is_read_back(time: int) -> None:
     assert parse_time(show_time(time)) == time
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [(0, "0s"), (1, "1ns"), (999, "999ns"), (1500, "1.5us"), (250_000, "250us"), (16_666_667, "16.666667ms"),
+     (999_999_999, "999.999999ms"), (1_000_000_001, "1.000000001s")],
+)  # fmt: skip
+def test_times_are_shown_exactly_in_the_largest_unit(time: int, text: str) -> None:
+    assert show_time(time) == text
+
+
+def test_rates_are_shown_exactly_in_the_largest_unit() -> None:
+    assert [show_rate(rate) for rate in (8, 64_000, 1_234_567, 10**12)] == [
+        "8bit", "64kbit", "1.234567mbit", "1000gbit",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("attributes", DIRECTIONS, ids=str)
+def test_what_is_printed_is_short_and_whole(attributes: dict[str, Any]) -> None:
+    found = shaping(**attributes)
+    assert str(found) == describe(found)
+    assert "mtu=None" not in repr(found)
+    names = {name: getattr(model, name) for name in model.__dict__ if name[0].isupper()}
+    assert eval(repr(found), names) == found  # our own text
+
+
+def test_what_does_nothing_says_so() -> None:
+    assert (str(Shaping()), repr(Shaping())) == ("nothing", "Shaping()")
 
 
 @pytest.mark.parametrize("attributes", DIRECTIONS, ids=str)
