@@ -65,8 +65,9 @@ def build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
 
 def _build(sandbox: Sandbox, plan: Plan, progress: Progress) -> list[str]:
     needs = needs_of(plan) + [
-        need for end, shaping in check_schedule(plan.schedule, plan)[1] for need in needs_at(*end, shaping)
-    ]
+        need for end, shaping, event in check_schedule(plan.schedule, plan)[1]
+        for need in needs_at(*end, shaping, event)
+    ]  # fmt: skip
     there = find_features(sandbox, names_in(needs)) if needs else None  # which asks for nothing anyway
     what = plan.optional_shaping
     warnings = check_features(needs, there or (), bool(what), "" if what == ANYTHING else what)

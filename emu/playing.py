@@ -173,7 +173,7 @@ def play(shared: Shared, events: Sequence[Event], name: str) -> Playing:
     faults, shapings = check_schedule(events, shared.plan)
     if faults:
         raise UsageError(f"schedule {name}: {'; '.join(faults)}")
-    needs = [need for end, shaping in shapings for need in needs_at(*end, shaping)]
+    needs = [need for end, shaping, event in shapings for need in needs_at(*end, shaping, event)]
     if needs and not shared.plan.optional_shaping:
         try:
             check_new_needs((), needs, features_of(shared.sandbox))

@@ -227,12 +227,14 @@ class Need:
         purpose: what for: `delay`.
         place: where: `HOST1-veth0 in HOST1`.
         otherwise: what does it, too, where the kernel lacks the feature.
+        event: where the event of a schedule stands that asks for it, if one does.
     """
 
     feature: str
     purpose: str
     place: str
     otherwise: str | None = None
+    event: str = ""
 
 
 #: What keeps rates more exactly, and keeps queues from the sender's own limits.
@@ -278,7 +280,8 @@ def _line(feature: Feature, needs: list[Need], there: Collection[str], kernel: K
     places = list(dict.fromkeys(need.place for need in needs))
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
     cure = f"boot {feature.since} or newer" if feature.is_too_new(there) else way_out(feature.parts, kernel)
-    return f"{purposes} on {places[0]}{more}: this kernel lacks {feature.name}; to get it, {cure}"
+    event = f" ({needs[0].event})" if needs[0].event else ""
+    return f"{purposes} on {places[0]}{event}{more}: this kernel lacks {feature.name}; to get it, {cure}"
 
 
 def check_features(

@@ -161,12 +161,15 @@ def needs_of(plan: Plan) -> list[Need]:
     ]  # fmt: skip
 
 
-def needs_at(node: str, name: str, shaping: Shaping | None) -> list[Need]:
-    """Return what the shaping of what leaves an interface of a node asks of the kernel."""
+def needs_at(node: str, name: str, shaping: Shaping | None, event: str = "") -> list[Need]:
+    """Return what the shaping of what leaves an interface of a node asks of the kernel.
+
+    Where an `event` of a schedule asks for it, that is the event's place.
+    """
     if shaping is None:
         return []
     place = f"{name} in {node}"
-    return [Need(feature, purpose, place, otherwise) for feature, purpose, otherwise in needs(shaping)]
+    return [Need(feature, purpose, place, otherwise, event) for feature, purpose, otherwise in needs(shaping)]
 
 
 #: What stays where it has nothing to do any more, with packets in it perhaps.

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from ..shaping import Shaping
 
 
-def check_schedule(events: Sequence[Event], plan: Plan) -> tuple[list[str], list[tuple[End, Shaping]]]:
+def check_schedule(events: Sequence[Event], plan: Plan) -> tuple[list[str], list[tuple[End, Shaping, str]]]:
     """Return what is wrong with a schedule for a plan, and what links get to do in its course.
 
-    A fault begins with the place of its event. What an event sets rests on what those before it left.
+    A fault begins with the place of its event, and what links get to do ends with it. What an event sets
+    rests on what those before it left.
     """
     faults: list[str] = []
-    shapings: list[tuple[End, Shaping]] = []
+    shapings: list[tuple[End, Shaping, str]] = []
     for event in events:
         try:
             links = links_of(event, plan)
@@ -30,7 +31,7 @@ def check_schedule(events: Sequence[Event], plan: Plan) -> tuple[list[str], list
                 for number in links:
                     wanted = varying(event, values, after_setting(plan, number, values, event.source))
                     plan = plan.with_shapings(wanted)
-                    shapings += [(end, one) for end, one in wanted.items() if one is not None]
+                    shapings += [(end, one, event.where) for end, one in wanted.items() if one is not None]
             if event.action == "clear":
                 for number in links:
                     plan = plan.with_shapings(after_clearing(plan, number, event.source))

@@ -6,12 +6,16 @@ import struct
 
 import pytest
 
+import emu
 from emu.errors import PrivilegeError
 from emu.kernel_parts import Kernel
 from emu.netlink.features import FEATURES, SEED, Need, check_new_needs, unsupported
 from emu.netlink.messages import NEWQDISC, ROOT, attribute, message, text, traffic
+from emu.netlink.queueing import needs_at
 from emu.netlink.seeds import has_seed
+from emu.schedules import check_schedule
 from emu.shaping.possible import possible
+from emu.topologies.two_segment import two_segment
 
 from .shaped import shaping
 
@@ -36,6 +40,22 @@ def test_a_line_for_each_feature_names_purposes_places_and_the_way_out() -> None
     )
     assert cake.startswith("queue on B-veth0: this kernel lacks cake; to get it, boot a kernel with")
     assert "CONFIG_NET_SCH_CAKE" in cake
+
+
+def test_a_line_names_the_event_that_needs_what_is_not_there() -> None:
+    graph = two_segment()
+    at = {"link": ["HOST1", "ROUTER"], "from": "HOST1"}
+    graph.graph["schedule"] = [
+        {"at": 1, **at, "set": {"rate": "1mbit"}}, {"at": 2, **at, "set": {"delay": "5ms"}},
+        {"at": 3, **at, "set": {"jitter": "1ms"}},
+    ]  # fmt: skip
+    plan = emu.plan_for(graph)
+    _, given = check_schedule(plan.schedule, plan)
+    needs = [need for end, shaping, event in given for need in needs_at(*end, shaping, event)]
+    (line,) = unsupported(needs, {"tbf"}, MODULES)
+    assert line.startswith(
+        "delay and jitter on HOST1-veth0 in HOST1 (schedule event 2): this kernel lacks netem"
+    )
 
 
 def test_another_way_to_have_it_will_do() -> None:

@@ -48,7 +48,7 @@ def test_steps_of_all_events_come_in_order_of_time() -> None:
 def test_what_keeps_the_rate_of_a_trace_is_asked_for_before_anything_is_built() -> None:
     plan = planned(trace={"ROUTER": "lte-walk"})
     _, shapings = check_schedule(plan.schedule, plan)
-    assert {need[:2] for _, one in shapings for need in needs(one)} == {("hfsc", "rate")}
+    assert {need[:2] for _, one, _ in shapings for need in needs(one)} == {("hfsc", "rate")}
 
 
 @pytest.mark.parametrize(("ramp", "varies"), [("delay", False), ("rate", True)])
@@ -59,7 +59,7 @@ def test_only_a_rate_that_changes_takes_another_queue(ramp: str, varies: bool) -
     event = {"at": 0, "link": ["HOST1", "ROUTER"], "ramp": {ramp: values}, "over": "1s"}
     faults, shapings = check_schedule(parse_schedule([event]), emu.plan_for(graph))
     assert not faults
-    assert {shaping.varies for _, shaping in shapings} == {varies}
+    assert {shaping.varies for _, shaping, _ in shapings} == {varies}
 
 
 def test_an_mtu_stays_with_both_ends_when_one_direction_is_cleared() -> None:
