@@ -69,13 +69,15 @@ def act(network: Network, words: Sequence[str]) -> None:
         hint = next(filter(None, (suggestion(word, _ACTIONS) for word in words[1:3])), "")
         raise emu.UsageError(f"change a link: name one and what to do: {_USAGE}{hint}")
     names, action, rest = words[:place], words[place], words[place + 1 :]
+    takes = {"set": "", "clear": "from="}.get(action)
+    if surplus := [word for word in rest if takes is None or not word.startswith(takes)]:
+        known = "nothing" if takes is None else "from=NODE alone"
+        raise emu.UsageError(f"link {action}: it takes {known}, not {surplus[0]}")
     pairs = [word.partition("=") for word in rest]
     if strange := [number for number, (name, equals, _) in enumerate(pairs) if not equals or not name]:
         raise emu.UsageError(f"link {action}: {_no_attribute(rest, strange[0])}")
     values = {name: value for name, _, value in pairs}
     source = values.pop("from", None)
-    if (values and action != "set") or (source is not None and action not in ("set", "clear")):
-        raise emu.UsageError(f"link {action}: it takes no {rest[0]}")
     if action == "set" and not values:
         raise emu.UsageError("link set: it takes attributes, such as delay=50ms")
     if empty := next((name for name, value in values.items() if not value), None):

@@ -6,6 +6,7 @@ A table says what is known of each element; whatever else a graph carries belong
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from ..errors import one_line, shown, suggestion
 from ..schedules import parse_schedule, parse_trace
 from ..shaping.attributes import CALLED
 from ..shaping.attributes import PARSERS as SHAPING
+from ..shaping.merging import is_nothing
 from ..shaping.profiles import parse_profiles
 from .inside import PARSERS as INSIDE
 from .pin_values import (
@@ -162,6 +164,16 @@ def parse_optional(value: Any) -> str:
         return one_line(value.strip())
 
 
+def _or_nothing(parser: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a parser that also takes `none`, and returns None for it: what a profile has is left out."""
+
+    @functools.wraps(parser)
+    def parse(value: Any) -> Any:
+        return None if is_nothing(value) else parser(value)
+
+    return parse
+
+
 #: Element → attribute → its parser.
 KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
     "graph": {
@@ -190,7 +202,7 @@ KNOWN: dict[str, dict[str, Callable[[Any], Any]]] = {
         "interfaces": parse_interfaces,
         "macs": parse_macs,
         "trace": parse_trace,
-        **SHAPING,
+        **{name: _or_nothing(parser) for name, parser in SHAPING.items()},
     },
 }
 #: Which attributes of a link may be a mapping of its ends to values, one for each direction.
@@ -246,7 +258,8 @@ class Reader:
 
 def _with_hint(element: str, key: str) -> str:
     """Return the name of an attribute that is left alone; where others mean one of ours by it, that too."""
-    meant = CALLED.get(key.lower()) if element == "link" else None
+    called = CALLED.items() if element == "link" else ()
+    meant = next((ours for word, ours in called if word == key.lower() or _misspelt(key.lower(), word)), None)
     return f"{one_line(key)} (did you mean {meant}?)" if meant else one_line(key)
 
 

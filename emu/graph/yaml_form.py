@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ..errors import TopologyError, UsageError, one_line, shown, suggestion
+from ..errors import TopologyError, UsageError, did_you_mean, one_line, shown
 from ..schedules import Event, parse_schedule
-from ..shaping.attributes import CALLED
+from ..shaping.attributes import meant_by
 from .attributes import BY_END, KNOWN, number_or_text, position_of
 from .names import node_names
 from .yaml_tree import Item, Mapping, Scalar, Sequence
@@ -233,10 +233,8 @@ class _Form:
         """Return the nearest of what is known, or all of it; nothing where it would take long."""
         if len(known) > _SEARCHED or len(self.faults) > _HINTS:
             return ""
-        if (meant := CALLED.get(word.lower())) in known:
-            return f"; did you mean {meant}?"
         listed = f"; known are {', '.join(islice(known, _LISTED))}{' …' if len(known) > _LISTED else ''}"
-        return suggestion(word, known) or (listed if known else "")
+        return did_you_mean(meant_by(word, known)) or (listed if known else "")
 
     def fault(self, item: Item, text: str) -> None:
         """Report a fault."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import shown, suggestion
+from ..errors import did_you_mean, nearest, shown, suggestion
 from .model import Chance, Distribution, Limit, Loss, Reorder, Slot
 from .queues import parse_queue
 from .tables import QUANTILES, parse_sample, read_samples, table_from, thinned
@@ -221,12 +221,20 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
 CALLED = {"bw": "rate", "bandwidth": "rate", "latency": "delay", "max_queue_size": "limit"}
 
 
+def meant_by(word: str, known: Iterable[str] = PARSERS) -> list[str]:
+    """Return which of the known names a word may mean, two at most: those like it, or that others call so."""
+    names = list(known)
+    called = {other: ours for other, ours in CALLED.items() if ours in names}
+    if word.lower() in called:
+        return [called[word.lower()]]
+    return list(dict.fromkeys(called.get(one, one) for one in nearest(word, [*called, *names])))
+
+
 def unknown_attribute(name: Any) -> str:
     """Return what to say of a name that no attribute has."""
     if name == "trace":
         return "a trace is no state of a link; it is for a graph's links, or an event of a schedule"
-    meant = CALLED.get(str(name).lower())
-    hint = f"; did you mean {meant}?" if meant else suggestion(str(name), PARSERS)
+    hint = did_you_mean(meant_by(str(name)))
     return f"links have no {shown(name)}" + (hint or f"; known are {', '.join(PARSERS)}")
 
 

@@ -56,7 +56,7 @@ def shapings_of(
     """Return what leaves the first and the second end of a link; None where nothing is done to it.
 
     Args:
-        values: the parsed attributes in either direction.
+        values: the parsed attributes in either direction; None takes away what a profile has.
         ends: the nodes' names.
         customer: the end from which a profile's direction `up` leaves; None where that cannot be told.
         own: the graph's own profiles.
@@ -72,6 +72,7 @@ def shapings_of(
         try:
             if profile := chosen.get("profile"):
                 chosen = _profile_values(profile, customer, end, ends, own) | chosen
+            chosen = {name: value for name, value in chosen.items() if value is not None}
             shaping = shaping_from(chosen | ({} if mtu is None else {"mtu": mtu}))
         except ValueError as error:
             raise ValueError(f"from {ends[end]}: {error}" if values[0] != values[1] else str(error)) from None

@@ -304,10 +304,10 @@ def test_one_line_names_what_was_left_alone() -> None:
 
 def test_what_others_call_rate_and_delay_is_left_alone_with_a_hint() -> None:
     reader = Reader()
-    reader.read("link", "link A--B", {"bw": 10, "latency": "5ms"})
+    reader.read("link", "link A--B", {"bw": 10, "latency": "5ms", "bandwith": 1})
     reader.read("node", "node A", {"bw": 10})
     assert reader.faults == []
-    hints = "link bw (did you mean rate?), latency (did you mean delay?)"
+    hints = "link bandwith (did you mean rate?), bw (did you mean rate?), latency (did you mean delay?)"
     assert reader.notes() == (f"attributes left alone: node bw; {hints}",)
 
 

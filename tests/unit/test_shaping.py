@@ -18,6 +18,7 @@ import emu
 from emu.errors import TopologyError
 from emu.graph.attributes import BY_END
 from emu.planning.plan import Plan
+from emu.reading.sources import graph_from
 from emu.shaping import Shaping, attributes_of, describe, model
 from emu.shaping.attributes import PARSERS
 from emu.shaping.model import limit_in
@@ -298,3 +299,24 @@ def test_samples_given_one_by_one_are_read_back_exactly(samples: list[float], ti
 def test_a_plan_with_shaping_comes_back_from_json() -> None:
     plan = emu.plan_for(graph(delay="5ms", distribution=[1, 2, 5], queue="fq_codel ecn", rate="1mbit"))
     assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_none_takes_away_what_a_profile_has() -> None:
+    usual = directions(graph(profile="dsl"))[0]
+    assert usual is not None
+    assert usual.delay
+    assert directions(graph(profile="dsl", delay="none"))[0] == dataclasses.replace(usual, delay=0)
+    there, back = directions(graph(profile="dsl", rate={"ROUTER": "none"}))
+    assert (there, back) == (usual, Shaping(delay=usual.delay))
+    assert directions(graph(profile="dsl", rate="none", delay="none")) == (None, None)
+    assert directions(graph(profile="none", loss=" None ")) == (None, None)
+
+
+def test_none_and_hints_in_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text("links: [{ends: [A, B], rate: 1mbit, profile: datacenter, delay: none}]")
+    shown = emu.plan_for(graph_from(str(path))).node("A").interfaces[0].shaping
+    assert shown == Shaping(rate=10**6)
+    path.write_text("links: [{ends: [A, B], bandwith: 1mbit}]")
+    with pytest.raises(TopologyError, match=r"no 'bandwith'; did you mean rate\?"):
+        graph_from(str(path))
