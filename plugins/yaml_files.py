@@ -20,9 +20,11 @@ def emu_load_graph(source: str) -> nx.Graph | None:
     if path.suffix.lower() not in _SUFFIXES:
         return None
     from emu.errors import one_line
+    from emu.graph.file_paths import graph_tree_from
     from emu.graph.yaml_form import graph_of
     from emu.graph.yaml_tree import yaml_tree
     from emu.reading.files import content_of
 
     file = one_line(source)
-    return graph_of(yaml_tree(content_of(path, _SUFFIXES), file), file)
+    tree = yaml_tree(content_of(path, _SUFFIXES), file)
+    return graph_of(graph_tree_from(tree, path.parent), file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import stat
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EmuError, Terminated, UsageError, shown, suggestion, where
+from ..graph.file_paths import count_paths_from
 from ..hooks.marking import is_hook, marked_topologies
 from ..hooks.plugin_manager import PluginManager, default_plugins
 from .settings import arguments_for, parameters_of
@@ -23,7 +25,7 @@ _PYTHON_FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>\w+))?")
 
 
 def graph_from(source: str, settings: Sequence[str] = (), plugins: PluginManager | None = None) -> nx.Graph:
-    """Return the graph that `source` names.
+    """Return the graph that `source` names; relative paths in a file, but for Python, count from its folder.
 
     Args:
         source: a topology's name, `FILE.py[:function]`, or a file or key that a plugin can load.
@@ -44,7 +46,10 @@ def graph_from(source: str, settings: Sequence[str] = (), plugins: PluginManager
         raise UsageError(_unknown(source, plugins))
     if settings:
         raise UsageError(f"set {settings[0]}: {source} has no parameters")
-    return _named(graph, Path(source).stem)
+    graph = _named(graph, Path(source).stem)
+    if os.path.isfile(source):
+        count_paths_from(graph, Path(source).parent)
+    return graph
 
 
 def _unknown(source: str, plugins: PluginManager) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import shown, suggestion
 from ..shaping.attributes import PARSERS, unknown_attribute
 from ..shaping.merging import is_nothing
+from ..shaping.tables import with_whole_path
 from ..shaping.units import TIMES, parse_chance, parse_count, quantity, show_time, words_of
 from .model import Event
 
@@ -168,7 +169,7 @@ def _span(value: Any, what: str) -> str:
 def _set(value: Mapping[str, Any], _: Mapping[str, Any]) -> dict[str, Any]:
     for name, one in value.items():
         _parse(name, one)
-    return {"set": {name: _as_text(one) for name, one in value.items()}}
+    return {"set": {name: with_whole_path(name, _as_text(one)) for name, one in value.items()}}
 
 
 def _as_text(value: Any) -> Any:

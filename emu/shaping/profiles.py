@@ -11,12 +11,12 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..errors import shown, suggestion
 from .attributes import PARSERS
 from .reading import shaping_from
+from .tables import with_whole_path
 
 Attributes = Mapping[str, Any]
 #: The names of a profile's directions.
@@ -141,11 +141,10 @@ def _parsed(name: str, given: Any) -> Profile:
 
 
 def _kept(name: str, value: Any) -> Any:
-    """Return an attribute as text or texts, which any file holds alike; a file by its whole path."""
+    """Return an attribute as text or texts, which any file holds alike."""
     if isinstance(value, list | tuple):
         return tuple(_kept(name, one) for one in value)
-    text = str(value)
-    return str(Path(text.strip()).absolute()) if name == "distribution" and "/" in text else text
+    return with_whole_path(name, str(value))
 
 
 def values_of(attributes: Attributes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import NormalDist, fmean, pstdev
@@ -115,6 +115,18 @@ def read_samples(path: Path) -> list[float]:
             except ValueError as error:
                 raise ValueError(f"{path}:{number}: {error}") from None
     return found
+
+
+def with_whole_path(name: str, value: Any) -> Any:
+    """Return an attribute's value with the whole path of the file of samples that it names, or of each.
+
+    So it names the same file wherever it is read.
+    """
+    if name == "distribution" and isinstance(value, Mapping):
+        return {key: with_whole_path(name, one) for key, one in value.items()}
+    if name == "distribution" and isinstance(value, str) and "/" in value:
+        return str(Path(value.strip()).absolute())
+    return value
 
 
 def _quantile(ordered: Sequence[float], chance: float) -> float:
