@@ -39,7 +39,7 @@ def parse_schedule(value: Any) -> tuple[Event, ...]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError(f"schedule {shown(value)} is not a list of events; {_EXAMPLE}") from None
     start = 0
     if isinstance(value, Mapping):

@@ -109,7 +109,7 @@ def parse_profiles(value: Any) -> dict[str, Profile]:
     itself, `{"rate": {"up": "1mbit", "down": "10mbit"}}`: up is what leaves the customer's end.
     """
     if isinstance(value, str):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)  # how files hold one that know only texts
     if not isinstance(value, Mapping):
         raise ValueError(f"profiles {shown(value)} is not a mapping of names to attributes")

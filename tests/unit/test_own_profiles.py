@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import networkx as nx
 import pytest
 
 import emu
@@ -88,3 +89,10 @@ def test_a_file_of_samples_is_found_from_another_folder(
 def test_a_text_that_is_no_mapping_is_a_fault(text: str) -> None:
     with pytest.raises(emu.EmuError, match="is not a mapping of names to attributes"):
         planned(profiles=text)
+
+
+@pytest.mark.parametrize("name", ["schedule", "profiles"])
+def test_text_that_is_too_deep_for_json_is_told(name: str) -> None:
+    graph = nx.Graph([("A", "B")], **{name: "[" * 100_000})
+    with pytest.raises(emu.TopologyError, match=rf"{name} '\[+\.\.\. is not"):
+        emu.plan_for(graph)
