@@ -11,22 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import EmuError, KernelError
-from ..netlink.arrangement import PACE, Layer, layers_of
-from ..netlink.counters import QueueCount, encode_queue_query, read_queue_counts
-from ..netlink.delivery import Batch, exchange
-from ..netlink.disciplines import Netem
+from ..netlink.arrangement import layers_of
 from ..netlink.features import SHAPING, check_new_needs, find_features
 from ..netlink.filtering import DropAtRandom
-from ..netlink.queueing import (
-    Place,
-    RemoveDiscipline,
-    SetMtu,
-    changes,
-    needs_at,
-)
+from ..netlink.queueing import Place, SetMtu, needs_at
+from ..netlink.rearranging import changes
 from ..shaping.model import DEFAULT_MTU
 from ..shaping.possible import plain_loss, possible
-from ..shaping.queues import DISCIPLINES
+from .leftovers import beside, duplicates, in_the_way, leftovers, root
 
 if TYPE_CHECKING:
     from ..netlink.operations import Request
@@ -150,7 +142,7 @@ class _Change:
     @property
     def begins_to_duplicate(self) -> bool:
         """Whether it duplicates and did not: kernels let a netem do so only where it is the only one."""
-        return not self.begins and _duplicates(layers_of(self.after, self.there))
+        return not self.begins and duplicates(layers_of(self.after, self.there))
 
 
 def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]) -> list[_Change]:
@@ -170,11 +162,9 @@ def _requests(sandbox: Sandbox, all_changes: Sequence[_Change]) -> list[Request]
         change.place: layers_of(change.after, change.there) for change in all_changes if change.begins
     }
     found: list[Request] = []
-    before = _leftovers(sandbox, beginning, _in_the_way)
+    before = leftovers(sandbox, beginning, in_the_way)
     duplicating = [change for change in all_changes if change.begins_to_duplicate]
-    before |= _leftovers(
-        sandbox, {one.place: layers_of(one.before, one.there) for one in duplicating}, _beside
-    )
+    before |= leftovers(sandbox, {one.place: layers_of(one.before, one.there) for one in duplicating}, beside)
     for one in all_changes:
         found += before.get(one.place, ())
         found += changes(one.place, one.before, one.after, one.there)
@@ -188,8 +178,8 @@ def _tidy(shared: Shared, attempt: str, ends: Collection[End]) -> None:
     for known in shared.tries(attempt):
         there = [(end, known.plan.interface(end)) for end in ends if end in known.plan.places.interfaces]
         idle = [Place(*end, one.index) for end, one in there if not _acts(shared, one.shaping)]
-        leftovers = _leftovers(shared.sandbox, dict.fromkeys(idle, ()), _in_the_way)
-        requests = [one for found in leftovers.values() for one in found]
+        found = leftovers(shared.sandbox, dict.fromkeys(idle, ()), in_the_way)
+        requests = [one for gone in found.values() for one in gone]
         # Others may have something to do for them by now: so only with the plan that was looked at.
         if not requests or shared.amend_plan(known, {}, requests):
             return
@@ -204,7 +194,7 @@ def _make_anew(shared: Shared, attempt: str, ends: Collection[End]) -> None:
     for known in shared.tries(attempt):
         found = _ends(known.plan, [end for end in ends if end in known.plan.places.interfaces])
         places = {end: Place(*end, found[end].index) for end in ends if end in found}
-        roots = _leftovers(shared.sandbox, dict.fromkeys(places.values(), ()), _root)
+        roots = leftovers(shared.sandbox, dict.fromkeys(places.values(), ()), root)
         requests: list[Request] = []
         for end, place in places.items():
             one, peer = found[end], Place(*found[end].peer, found[found[end].peer].index)
@@ -218,71 +208,9 @@ def _make_anew(shared: Shared, attempt: str, ends: Collection[End]) -> None:
             return
 
 
-def _root(there: Sequence[QueueCount], _: Sequence[Layer]) -> QueueCount | None:
-    """Return the uppermost queue discipline, with which all go."""
-    return next((one for one in there if one.is_root and one.handle), None)
-
-
 def _acts(shared: Shared, shaping: Shaping | None) -> bool:
     """Return whether a direction does something to packets that takes queue disciplines."""
     if shaping is None:
         return False
     there = features_of(shared.sandbox)
     return bool(layers_of(possible(shaping, there), there))
-
-
-def _leftovers(
-    sandbox: Sandbox,
-    known: Mapping[Place, Sequence[Layer]],
-    chosen: Callable[[Sequence[QueueCount], Sequence[Layer]], QueueCount | None],
-) -> dict[Place, list[Request]]:
-    """Return what takes away queue disciplines that interfaces have: those that are chosen.
-
-    Args:
-        sandbox: the network's.
-        known: the interfaces, each with what helps to choose.
-        chosen: returns of those of an interface the one that has to go, with all below it.
-    """
-    if not known:
-        return {}
-    queries = [Batch(place.node, encode_queue_query(number), number) for number, place in enumerate(known, 1)]
-    answers = exchange(sandbox, queries, lambda _: None)
-    found: dict[Place, list[Request]] = {}
-    for (place, layers), answer in zip(known.items(), answers, strict=True):
-        gone = chosen(read_queue_counts(answer.data).get(place.index, []), layers)
-        if gone is not None:
-            parent = 0 if gone.is_root else gone.parent >> 16
-            found[place] = [RemoveDiscipline(place.node, place.name, place.index, gone.handle >> 16, parent)]
-    return found
-
-
-def _in_the_way(there: Sequence[QueueCount], wanted: Sequence[Layer]) -> QueueCount | None:
-    """Return the uppermost queue discipline that has to go; None where all may stay.
-
-    Without packets in them all go. Amid packets what is of use stays, and each netem, which does nothing by
-    now, if none is to duplicate. The kernel would refuse to make one of another kind of the rest, whose
-    handles are always the same. A queue with options would keep those that it had.
-    """
-    ours = sorted((one for one in there if one.handle), key=lambda one: (not one.is_root, one.handle))
-    if not any(one.waiting for one in there):
-        return next((one for one in ours if one.is_root), None)
-    if not wanted:
-        return None
-    kinds = {(layer.major, layer.discipline.kind) for layer in wanted}
-    fitting = {
-        (major, kind) for major, kind in kinds if kind not in DISCIPLINES or not DISCIPLINES[kind].options
-    }
-    if not _duplicates(wanted):
-        fitting |= {(one.handle >> 16, one.kind) for one in ours if one.kind == "netem"}
-    return next((one for one in ours if (one.handle >> 16, one.kind) not in fitting), None)
-
-
-def _beside(there: Sequence[QueueCount], known: Sequence[Layer]) -> QueueCount | None:
-    """Return the uppermost netem beside that of the way that no plan knows of: one that has nothing to do."""
-    if any(layer.major == PACE for layer in known):
-        return None
-    return next((one for one in there if one.kind == "netem" and one.handle >> 16 == PACE), None)
-
-
-def _duplicates(layers: Sequence[Layer]) -> bool:
-    return any(isinstance(one.discipline, Netem) and one.discipline.shaping.duplicate for one in layers)

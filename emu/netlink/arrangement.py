@@ -25,7 +25,7 @@ from .service_curve import Hfsc
 #: The major numbers of the handles of what cuts pieces into packets, of the way to the queue, of what sets
 #: the pace, of the way behind it, and of what fetches packets at a rate and its queue: always the same ones,
 #: so that a change finds them. Each is more than that of what is above.
-SPLIT, WAY, PACE, BEYOND, FETCHER, QUEUE = 1, 2, 3, 4, 5, 6
+MAJORS = SPLIT, WAY, PACE, BEYOND, FETCHER, QUEUE = 1, 2, 3, 4, 5, 6
 #: How many packets may be on their way. That is no queue, and drops none: 1 s of 10 Gbit/s.
 ON_THE_WAY = 1_000_000
 #: For how long a late timer costs no bandwidth, in seconds: what the bucket holds.

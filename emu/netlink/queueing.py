@@ -1,23 +1,18 @@
 """What shapes links: the queue disciplines of each interface that packets leave through, and its limits.
 
-In which order they stand is in `arrangement`; here is what makes and changes them.
+In which order they stand is in `arrangement`, what changes them in `rearranging`; here is what makes them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..planning.plan import Plan
 from ..shaping import Shaping, needs
-from ..shaping.model import DEFAULT_MTU, Queue
-from ..shaping.possible import STEEPEST, possible
-from ..shaping.queues import DISCIPLINES
-from ..shaping.units import LARGEST_RATE
-from .arrangement import BEYOND, ON_THE_WAY, PACE, QUEUE, SPLIT, WAY, Discipline, Layer, layers_of
-from .disciplines import Netem, Pace, Tbf, Waiting
+from ..shaping.possible import possible
+from .arrangement import Layer, layers_of
 from .features import Need
 from .filtering import loss_operations
 from .messages import (
@@ -40,8 +35,6 @@ from .service_curve import Hfsc, SetCurve
 # include/uapi/linux/rtnetlink.h and if_link.h
 _TCA_KIND, _TCA_OPTIONS = 1, 2
 _IFLA_MTU = 4
-#: A bucket through which packets pass at once, however many come together.
-_OPEN = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +113,7 @@ def _traffic(index: int, major: int, parent: int) -> bytes:
     return traffic(index, major << 16, parent << 16 | 1 if parent else ROOT)
 
 
-def _setting(place: Place, layer: Layer, replace: bool = False) -> Iterator[Request]:
+def setting(place: Place, layer: Layer, replace: bool = False) -> Iterator[Request]:
     """Yield what adds a layer, or changes it."""
     yield SetDiscipline(place.node, place.name, place.index, layer, replace)
     if isinstance(layer.discipline, Hfsc):
@@ -146,7 +139,7 @@ def shaping_operations(plan: Plan, there: Collection[str] | None = None) -> list
                 if one.shaping.mtu:
                     found.append(SetMtu(node.name, one.name, one.index, one.shaping.mtu))
                 place = Place(node.name, one.name, one.index)
-                found += [request for layer in layers(one.shaping) for request in _setting(place, layer)]
+                found += [request for layer in layers(one.shaping) for request in setting(place, layer)]
     if there is not None and "netem" not in there and "numgen" in there:
         found += loss_operations(plan)
     return found
@@ -170,112 +163,3 @@ def needs_at(node: str, name: str, shaping: Shaping | None, event: str = "") -> 
         return []
     place = f"{name} in {node}"
     return [Need(feature, purpose, place, otherwise, event) for feature, purpose, otherwise in needs(shaping)]
-
-
-#: What stays where it has nothing to do any more, with packets in it perhaps.
-_STAYING = {SPLIT, WAY, PACE, BEYOND}
-#: The queue disciplines whose options the kernel changes only by making another one (no `change` in its
-#: struct Qdisc_ops).
-_FIXED = {"sfq"}
-#: What fq_codel is made with: the kernel refuses a change that mentions it (fq_codel_change()).
-_SET_UP = "flows"
-
-
-def changes(
-    place: Place, old: Shaping | None, new: Shaping | None, there: Collection[str] | None = None
-) -> list[Request]:  # fmt: skip
-    """Return what makes a running direction that does `old` do `new`.
-
-    All is changed in place and keeps its packets, but for a queue that becomes one of another kind or loses
-    an option, or an sfq that gets other ones. What has nothing to do any more stays and does nothing,
-    since packets may be in it: what removes it drops them.
-    """
-    node, name, index = place.node, place.name, place.index
-    before = {layer.major: layer for layer in layers_of(old, there)}
-    after = {layer.major: layer for layer in layers_of(new, there)}
-    if _keeps_its_length(old, new) and QUEUE in before and QUEUE in after:
-        after[QUEUE] = dataclasses.replace(before[QUEUE], parent=after[QUEUE].parent)
-    if not after.keys() - _STAYING:
-        after = {
-            major: dataclasses.replace(layer, discipline=_idle(layer.discipline))
-            for major, layer in before.items() if major in _STAYING or not after
-        } | after  # fmt: skip
-    found: list[Request] = []
-    gone = next((one for major, one in sorted(before.items()) if not _stays(one, after.get(major))), None)
-    if gone is not None and _leaves_nothing(gone, before, after):
-        gone = before[gone.parent]
-    if gone is not None:  # with all that is below it
-        found.append(RemoveDiscipline(node, name, index, gone.major, gone.parent))
-        before = {major: one for major, one in before.items() if major < gone.major}
-    found += [
-        request for major, layer in sorted(after.items()) if layer != before.get(major)
-        for request in _setting(place, _again(layer, major in before), replace=True)
-    ]  # fmt: skip
-    mtu, mtu_before = ((one and one.mtu) or DEFAULT_MTU for one in (new, old))
-    if mtu != mtu_before:  # longer frames come when there is room for them, and no more when there is not
-        found.insert(len(found) if mtu > mtu_before else 0, SetMtu(node, name, index, mtu))
-    return found
-
-
-def _idle(one: Discipline) -> Discipline:
-    """Return a queue discipline that does nothing, of the same kind; a queue is as it was."""
-    if isinstance(one, Pace):
-        return Pace(None, ON_THE_WAY)
-    if isinstance(one, Netem):
-        return Netem(Shaping(), ON_THE_WAY, one.frees)
-    if isinstance(one, Tbf):
-        return Tbf(LARGEST_RATE, _OPEN, one.limit)
-    return Hfsc(STEEPEST) if isinstance(one, Hfsc) else one
-
-
-def _keeps_its_length(old: Shaping | None, new: Shaping | None) -> bool:
-    """Tell whether a queue that cannot be changed stays, since only what its limit comes to is another.
-
-    A rate that a trace changes a hundred times a second would empty it each time.
-    """
-    if old is None or new is None or new.queue is None or new.queue.kind not in _FIXED:
-        return False
-    return (old.queue, old.limit) == (new.queue, new.limit)
-
-
-def _stays(before: Layer, after: Layer | None) -> bool:
-    if after is None or before.parent != after.parent:
-        return False
-    one, other = before.discipline, after.discipline
-    if isinstance(one, Waiting) and isinstance(other, Waiting):
-        return _can_become(one, other)
-    return one.kind == other.kind
-
-
-def _can_become(one: Waiting, other: Waiting) -> bool:
-    """Tell whether a change makes a queue another one; the kernel keeps options that it is not told of."""
-    if one.kind in _FIXED:
-        return one == other
-    mine, its = dict(one.queue.options), dict(other.queue.options)
-    if one.kind != other.kind or (one.kind == "fq_codel" and mine.get(_SET_UP) != its.get(_SET_UP)):
-        return False
-    known = DISCIPLINES[one.kind].options
-    told = {known[name].attribute for name in its}
-    return one.kind == "red" or all(known[name].attribute in told for name in mine)
-
-
-def _leaves_nothing(gone: Layer, before: Mapping[int, Layer], after: Mapping[int, Layer]) -> bool:
-    """Tell whether a layer leaves its place to nobody, in a discipline that drops all from then on.
-
-    tbf_graft in net/sched/sch_tbf.c has `noop_qdisc` instead. Without netem that place may stay empty.
-    """
-    above = before.get(gone.parent)
-    if above is None or not isinstance(above.discipline, Tbf):
-        return False
-    return all(layer.parent != gone.parent for layer in after.values())
-
-
-def _again(layer: Layer, running: bool) -> Layer:
-    """Return a layer for a change, which says all that it is to be, and nothing that cannot be changed."""
-    if running and isinstance(layer.discipline, Waiting) and layer.discipline.kind == "fq_codel":
-        options = tuple(one for one in layer.discipline.queue.options if one[0] != _SET_UP)
-        queue = Queue("fq_codel", options)
-        return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, queue=queue))
-    if isinstance(layer.discipline, Netem | Pace):
-        return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
-    return layer

@@ -9,7 +9,8 @@ import pytest
 import emu
 from emu.link_control import applying
 from emu.netlink.operations import Request
-from emu.netlink.queueing import Place, RemoveDiscipline, changes
+from emu.netlink.queueing import Place, RemoveDiscipline
+from emu.netlink.rearranging import changes
 
 pytestmark = pytest.mark.emu("two_segment")
 
@@ -42,3 +43,14 @@ def test_a_change_that_is_refused_half_way_leaves_all_as_it_was(
     assert kernel_state(net) == state
     link.set(rate="7mbit")
     assert any("7Mbit" in line for line in kernel_state(net))
+
+
+def test_what_others_have_put_on_an_interface_stays(net: emu.Network) -> None:
+    words = ["tc", "qdisc", "add", "dev", "HOST1-veth0", "root", "pfifo", "limit", "7"]
+    net["HOST1"].run(words, check=True)
+    link = net.link("HOST1", "ROUTER")
+    link.set(mtu=1400)
+    link.clear()
+    assert any("pfifo" in line for line in kernel_state(net))
+    link.set(rate="1mbit").clear()
+    assert not any("qdisc pfifo" in line for line in kernel_state(net))

@@ -15,7 +15,8 @@ import networkx as nx
 
 import emu
 from emu.netlink.delivery import send
-from emu.netlink.queueing import Place, changes
+from emu.netlink.queueing import Place
+from emu.netlink.rearranging import changes
 from emu.shaping import Shaping, shaping_from
 from emu.shaping.attributes import PARSERS
 

@@ -21,10 +21,10 @@ from emu.netlink.queueing import (
     RemoveDiscipline,
     SetDiscipline,
     SetMtu,
-    changes,
     needs_of,
     shaping_operations,
 )
+from emu.netlink.rearranging import changes
 from emu.netlink.service_curve import SetCurve
 from emu.planning.plan import Plan
 from emu.shaping import Shaping

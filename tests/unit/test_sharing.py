@@ -16,7 +16,8 @@ from emu.keeper.client import Client
 from emu.keeper.requests import Requests
 from emu.keeper.wire import Frame
 from emu.link_control.applying import Moment, change_shapings
-from emu.netlink.queueing import Place, changes
+from emu.netlink.queueing import Place
+from emu.netlink.rearranging import changes
 from emu.planning.plan import Plan
 from emu.sandboxes.connection import Sandbox
 from emu.shaping import Shaping
@@ -131,7 +132,7 @@ def bare_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that can do everything, and where nothing is left of what links did before."""
     monkeypatch.setattr("emu.link_control.applying._check", lambda *_: frozenset({"netem", "tbf"}))
     monkeypatch.setattr("emu.link_control.applying.features_of", lambda _: frozenset({"netem", "tbf"}))
-    monkeypatch.setattr("emu.link_control.applying._leftovers", lambda *_: {})
+    monkeypatch.setattr("emu.link_control.applying.leftovers", lambda *_: {})
 
 
 def test_a_link_that_the_kernel_refuses_is_as_before(bare_kernel: None) -> None:
