@@ -27,13 +27,13 @@ Words = Sequence[str | os.PathLike[str]]
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let a Ctrl-C wait until the end of the block, such as for a child process to have got its name.
+    """Let a Ctrl-C, and what other signals raise, wait until the end of the block.
 
-    A child that is started in it has to let SIGINT through again by itself.
+    A child that is started in it has to let signals through again by itself.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:  # only now, since a Ctrl-C that was on its way already may be raised by either call
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:  # only now, since what was on its way already may be raised by either call
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

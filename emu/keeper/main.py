@@ -39,7 +39,7 @@ def main(name: str, *descriptors: str) -> None:
     The descriptors, all inherited, are the owner's connection, the listening socket, the network's
     folder and a pidfd of the owner.
     """
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     fds = [int(fd) for fd in descriptors]
     for fd in fds:
         os.set_inheritable(fd, False)

@@ -173,8 +173,12 @@ def test_ctrl_c_while_the_keeper_starts_leaves_no_child(plan: Plan, monkeypatch:
         return process
 
     monkeypatch.setattr("emu.sandboxes.sandbox.subprocess.Popen", interrupted)
-    with pytest.raises(KeyboardInterrupt), emu.Network(plan, fresh_name()):
-        pass
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # other tests may have left theirs
+    try:
+        with pytest.raises(KeyboardInterrupt), emu.Network(plan, fresh_name()):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
     (pid,) = started
     assert not Path(f"/proc/{pid}").exists()
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
