@@ -111,7 +111,7 @@ def test_ping_says_goodbye_on_ctrl_c(screen: Screen) -> None:
 
 
 def test_ctrl_z_puts_a_program_aside_and_fg_brings_it_back(screen: Screen) -> None:
-    screen.line("HOST1 sh -c 'trap \"echo awake\" CONT; echo started; while :; do sleep 0.1; done'")
+    screen.line("HOST1 sh -c 'trap \"echo awake\" CONT; sleep 1000 & echo started; while :; do wait; done'")
     screen.wait("^started")
     screen.type("C-z")
     screen.wait_prompt(r"^\[1\] stopped  HOST1 sh -c")
@@ -128,8 +128,9 @@ def test_ctrl_z_puts_a_program_aside_and_fg_brings_it_back(screen: Screen) -> No
     assert "stopped" not in screen.wait_prompt("jobs")
 
 
-#: A program that says when it begins, and when it goes on.
-SLEEPER = "trap 'echo awake' CONT; echo started; while :; do sleep 0.1; done"
+#: A program that says when it begins, and when it goes on. What is to stop starts no others meanwhile: where
+#: one stops between vfork() and its own program, the shell that waits for it cannot (vfork(2)).
+SLEEPER = "trap 'echo awake' CONT; sleep 1000 & echo started; while :; do wait; done"
 
 
 def test_a_stopped_program_goes_on_in_the_background(screen: Screen) -> None:
@@ -170,15 +171,15 @@ def test_who_reads_the_terminal_stops_in_the_background(screen: Screen) -> None:
 
 
 def test_a_program_put_aside_is_waited_for_behind_a_pipe(screen: Screen, tmp_path: Path) -> None:
-    screen.line("HOST1 echo started; while ! test -e told; do sleep 0.1; done; seq 3")
+    screen.line("HOST1 mkfifo told; echo started; read word <told; seq 3")
     screen.wait("^started")
     screen.type("C-z")
-    screen.wait_prompt(r"^\[1\] stopped  HOST1 echo")
+    screen.wait_prompt(r"^\[1\] stopped  HOST1 mkfifo")
     screen.line("bg")
-    screen.wait_prompt(r"^\[1\] HOST1 echo .* &")
+    screen.wait_prompt(r"^\[1\] HOST1 mkfifo .* &")
     screen.line("wait 1 | (touch waiting; cat)")
     eventually((tmp_path / "waiting").exists, within=60.0)
-    (tmp_path / "told").touch()
+    (tmp_path / "told").write_text("go on\n")
     screen.wait_prompt("^1\n2\n3$")
 
 
@@ -211,7 +212,7 @@ def test_a_shell_has_jobs_of_its_own(screen: Screen) -> None:
     screen.line("HOST1 bash --norc")
     screen.wait(r"bash-[\d.]+[#$]")
     # A key that is pressed while bash has the terminal, before or after the program, says nothing to it.
-    screen.line("sh -c 'trap \"echo awake\" CONT; echo started; while :; do sleep 0.1; done'")
+    screen.line("sh -c 'trap \"echo awake\" CONT; sleep 1000 & echo started; while :; do wait; done'")
     screen.wait("^started")
     screen.type("C-z")
     screen.wait(r"\[1\]\+ +Stopped +sh -c")
@@ -353,7 +354,7 @@ def test_exec_tells_how_its_program_was_killed(outside: tuple[Screen, str]) -> N
 def test_exec_stops_and_goes_on_as_a_job_of_the_shell(outside: tuple[Screen, str]) -> None:
     screen, name = outside
     screen.line(
-        f"{EMU} exec {name} HOST1 sh -c 'trap \"echo awake\" CONT; echo started; while :; do sleep 0.1; done'"
+        f"{EMU} exec {name} HOST1 sh -c 'trap \"echo awake\" CONT; sleep 1000 & echo started; while :; do wait; done'"
     )
     screen.wait("^started")
     screen.type("C-z")
@@ -378,7 +379,7 @@ def test_exec_behind_a_shell_leaves_the_terminal_to_it(outside: tuple[Screen, st
     ("program", "status"),
     [
         ("echo started; exec sleep 1000", 143),
-        ('trap "seq 5000; exit 3" TERM; echo started; while :; do sleep 0.1; done', 3),
+        ('trap "seq 5000; exit 3" TERM; sleep 1000 & echo started; while :; do wait; done', 3),
         ('trap "" TERM; echo started; read key', 129),
     ],
     ids=["at once", "with many words", "by a hangup"],
