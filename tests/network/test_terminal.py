@@ -353,9 +353,7 @@ def test_exec_tells_how_its_program_was_killed(outside: tuple[Screen, str]) -> N
 
 def test_exec_stops_and_goes_on_as_a_job_of_the_shell(outside: tuple[Screen, str]) -> None:
     screen, name = outside
-    screen.line(
-        f"{EMU} exec {name} HOST1 sh -c 'trap \"echo awake\" CONT; sleep 1000 & echo started; while :; do wait; done'"
-    )
+    screen.line(f'{EMU} exec {name} HOST1 sh -c "{SLEEPER}"')
     screen.wait("^started")
     screen.type("C-z")
     screen.wait(r"^\[1\]\+ +Stopped")
