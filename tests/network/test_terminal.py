@@ -392,6 +392,7 @@ def test_a_stopped_exec_can_be_ended(outside: tuple[Screen, str], program: str, 
 
     def ended() -> bool:
         screen.type("Enter")  # bash tells of jobs before it asks for a line
+        time.sleep(0.3)  # or, where the shell is slow, what it tells would be gone from the screen again
         return f"Exit {status}" in screen.text()
 
     eventually(ended, within=60.0)
