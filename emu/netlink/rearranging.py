@@ -20,11 +20,6 @@ from .service_curve import Hfsc
 _OPEN = 1 << 20
 #: What stays where it has nothing to do any more, with packets in it perhaps.
 _STAYING = {SPLIT, WAY, PACE, BEYOND}
-#: The queue disciplines whose options the kernel changes only by making another one (no `change` in its
-#: struct Qdisc_ops).
-_FIXED = {"sfq"}
-#: What fq_codel is made with: the kernel refuses a change that mentions it (fq_codel_change()).
-_SET_UP = "flows"
 
 
 def changes(
@@ -79,7 +74,7 @@ def _keeps_its_length(old: Shaping | None, new: Shaping | None) -> bool:
 
     A rate that a trace changes a hundred times a second would empty it each time.
     """
-    if old is None or new is None or new.queue is None or new.queue.kind not in _FIXED:
+    if old is None or new is None or new.queue is None or not DISCIPLINES[new.queue.kind].is_fixed:
         return False
     return (old.queue, old.limit) == (new.queue, new.limit)
 
@@ -95,14 +90,14 @@ def _stays(before: Layer, after: Layer | None) -> bool:
 
 def _can_become(one: Waiting, other: Waiting) -> bool:
     """Tell whether a change makes a queue another one; the kernel keeps options that it is not told of."""
-    if one.kind in _FIXED:
-        return one == other
+    discipline = DISCIPLINES[one.kind]
     mine, its = dict(one.queue.options), dict(other.queue.options)
-    if one.kind != other.kind or (one.kind == "fq_codel" and mine.get(_SET_UP) != its.get(_SET_UP)):
+    if one.kind != other.kind or (discipline.is_fixed and one != other):
         return False
-    known = DISCIPLINES[one.kind].options
-    told = {known[name].attribute for name in its}
-    return one.kind == "red" or all(known[name].attribute in told for name in mine)
+    if any(mine.get(name) != its.get(name) for name in discipline.set_up):
+        return False
+    places = {name: option.attribute for name, option in discipline.options.items()}
+    return discipline.is_whole or {places[name] for name in mine} <= {places[name] for name in its}
 
 
 def _leaves_nothing(gone: Layer, before: Mapping[int, Layer], after: Mapping[int, Layer]) -> bool:
@@ -118,10 +113,11 @@ def _leaves_nothing(gone: Layer, before: Mapping[int, Layer], after: Mapping[int
 
 def _again(layer: Layer, running: bool) -> Layer:
     """Return a layer for a change, which says all that it is to be, and nothing that cannot be changed."""
-    if running and isinstance(layer.discipline, Waiting) and layer.discipline.kind == "fq_codel":
-        options = tuple(one for one in layer.discipline.queue.options if one[0] != _SET_UP)
-        queue = Queue("fq_codel", options)
-        return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, queue=queue))
+    if running and isinstance(layer.discipline, Waiting):
+        queue = layer.discipline.queue
+        set_up = DISCIPLINES[queue.kind].set_up
+        said = Queue(queue.kind, tuple(one for one in queue.options if one[0] not in set_up))
+        return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, queue=said))
     if isinstance(layer.discipline, Netem | Pace):
         return dataclasses.replace(layer, discipline=dataclasses.replace(layer.discipline, again=True))
     return layer

@@ -66,12 +66,21 @@ class Option:
 class Discipline:
     """A queue discipline.
 
-    `unit` is what its limit counts, `limit` the attribute that holds it (0: its limit is elsewhere).
+    Attributes:
+        unit: what its limit counts.
+        limit: the attribute that holds it; 0 where its limit is elsewhere.
+        options: by name.
+        is_whole: a message says all that it is to be; others keep options that they are not told of.
+        is_fixed: its options are changed only by making another one (no `change` in its struct Qdisc_ops).
+        set_up: options that it is made with: the kernel refuses a change that mentions them.
     """
 
     unit: str
     limit: int = 0
     options: Mapping[str, Option] = field(default_factory=dict)
+    is_whole: bool = False
+    is_fixed: bool = False
+    set_up: frozenset[str] = frozenset()
 
 
 def _flags(attribute: int, **values: int) -> dict[str, Option]:
@@ -132,11 +141,11 @@ DISCIPLINES: dict[str, Discipline] = {
     "pfifo": Discipline("packets"),
     "bfifo": Discipline("bytes"),
     "codel": Discipline("packets", 2, _CODEL),
-    "fq_codel": Discipline("packets", 2, _FQ_CODEL),
+    "fq_codel": Discipline("packets", 2, _FQ_CODEL, set_up=frozenset({"flows"})),
     "fq": Discipline("packets", 1, _FQ),
     "pie": Discipline("packets", 2, _PIE),
-    "red": Discipline("bytes", 0, _RED),
-    "sfq": Discipline("packets", 0, _SFQ),
+    "red": Discipline("bytes", 0, _RED, is_whole=True),
+    "sfq": Discipline("packets", 0, _SFQ, is_fixed=True),
     "cake": Discipline("bytes", 0, _CAKE),
 }
 
