@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .inside import from_json
 from .yaml_tree import Item, Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
@@ -42,10 +41,8 @@ def events_tree_from(tree: Item, folder: Path) -> Item:
 def count_paths_from(graph: nx.Graph, folder: Path) -> None:
     """Make the paths in a graph that was read from a file whole; relative ones count from a folder."""
     for name in ("profiles", "schedule"):
-        value = graph.graph.get(name)
-        if isinstance(value, str):
-            with contextlib.suppress(ValueError, RecursionError):
-                graph.graph[name] = json.loads(value)  # how files hold one that know only texts
+        if name in graph.graph:
+            graph.graph[name] = from_json(graph.graph[name])
     graph.graph.update(_with_whole(graph.graph, _IN_GRAPH, folder))
     for *_, attributes in graph.edges(data=True):
         if "trace" in attributes or "distribution" in attributes:

@@ -143,7 +143,7 @@ def command_text(command: object) -> str:
 
 def parse_run(value: Any) -> tuple[Daemon, ...]:
     """Return the daemons of a node: a command line, or a list of command lines, word lists and mappings."""
-    given = _from_json(value)
+    given = from_json(value)
     many = given if isinstance(given, list | tuple) else [given]
     if all(isinstance(one, str) for one in many) and any(one.startswith("-") for one in many):
         raise ValueError(f"run {shown(value)}: the words of one command are a list in the list: [[...]]")
@@ -239,7 +239,7 @@ _CONDITIONS: dict[str, Callable[[Any], Any]] = {
 
 def parse_private(value: Any) -> tuple[str, ...]:
     """Return the paths of folders that a node has of its own: `"/var/log /etc/frr"`, or a list of them."""
-    found = tuple("/" + os.path.normpath(_path(one)).strip("/") for one in words(_from_json(value)))
+    found = tuple("/" + os.path.normpath(_path(one)).strip("/") for one in words(from_json(value)))
     for path in found:
         if path == "/" or any(path == taken or path.startswith(f"{taken}/") for taken in _TAKEN):
             raise ValueError(f"private {path}: it cannot be covered")
@@ -248,7 +248,7 @@ def parse_private(value: Any) -> tuple[str, ...]:
 
 def parse_env(value: Any) -> dict[str, str]:
     """Return environment variables: a mapping, or the text `"NAME=VALUE NAME=VALUE"`."""
-    given = _from_json(value)
+    given = from_json(value)
     if isinstance(given, str):
         try:
             pairs = [word.partition("=") for word in shlex.split(given)]
@@ -281,7 +281,7 @@ def parse_user(value: Any) -> str:
     return str(value)
 
 
-def _from_json(value: Any) -> Any:
+def from_json(value: Any) -> Any:
     """Return the list or mapping that a text is, which is how files hold one that know only texts."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import EmuError, KernelError
-from ..netlink.arrangement import layers_of
+from ..netlink.arrangement import Layer, layers_of
 from ..netlink.features import SHAPING, check_new_needs, find_features
 from ..netlink.filtering import DropAtRandom
 from ..netlink.queueing import Place, SetMtu, needs_at
@@ -77,7 +77,7 @@ def change_shapings(
             _tidy(shared, attempt, ending)
             return False
         there = _check(shared, ends, new)
-        requests = _requests(shared.sandbox, _changes(ends, new, there))
+        requests = _requests(shared.sandbox, _changes(ends, new, there), there)
         moment.wait()
         try:
             stored = shared.amend_plan(old, new, requests)
@@ -121,7 +121,7 @@ def _check(shared: Shared, ends: Mapping[End, InterfacePlan], new: Shapings) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What one direction did and is to do, as far as the kernel can.
+    """What one direction did and is to do, as far as the kernel can, and by which queue disciplines.
 
     Without netem something else than queue disciplines loses packets, at the other end: `loss` is the new
     share, or None where that stays as it is.
@@ -132,17 +132,18 @@ class _Change:
     before: Shaping | None
     after: Shaping | None
     loss: float | None
-    there: frozenset[str]
+    old: tuple[Layer, ...]
+    new: tuple[Layer, ...]
 
     @property
     def begins(self) -> bool:
         """Whether there is something to queue packets for, and was nothing."""
-        return bool(layers_of(self.after, self.there)) and not layers_of(self.before, self.there)
+        return bool(self.new) and not self.old
 
     @property
     def begins_to_duplicate(self) -> bool:
         """Whether it duplicates and did not: kernels let a netem do so only where it is the only one."""
-        return not self.begins and duplicates(layers_of(self.after, self.there))
+        return not self.begins and duplicates(self.new)
 
 
 def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[str]) -> list[_Change]:
@@ -152,22 +153,20 @@ def _changes(ends: Mapping[End, InterfacePlan], new: Shapings, there: frozenset[
         before, after = possible(one.shaping, there), possible(shaping, there)
         loss = None if netem or plain_loss(before) == plain_loss(after) else plain_loss(after) or 0.0
         places = Place(*end, one.index), Place(*one.peer, ends[one.peer].index)
-        found.append(_Change(*places, before, after, loss, there))
+        layers = layers_of(before, there), layers_of(after, there)
+        found.append(_Change(*places, before, after, loss, *layers))
     return found
 
 
-def _requests(sandbox: Sandbox, all_changes: Sequence[_Change]) -> list[Request]:
-    """Return what makes the kernel do what is new."""
-    beginning = {
-        change.place: layers_of(change.after, change.there) for change in all_changes if change.begins
-    }
+def _requests(sandbox: Sandbox, all_changes: Sequence[_Change], there: frozenset[str]) -> list[Request]:
+    """Return what makes a kernel that has the features `there` do what is new."""
     found: list[Request] = []
-    before = leftovers(sandbox, beginning, in_the_way)
-    duplicating = [change for change in all_changes if change.begins_to_duplicate]
-    before |= leftovers(sandbox, {one.place: layers_of(one.before, one.there) for one in duplicating}, beside)
+    before = leftovers(sandbox, {one.place: one.new for one in all_changes if one.begins}, in_the_way)
+    duplicating = {one.place: one.old for one in all_changes if one.begins_to_duplicate}
+    before |= leftovers(sandbox, duplicating, beside)
     for one in all_changes:
         found += before.get(one.place, ())
-        found += changes(one.place, one.before, one.after, one.there)
+        found += changes(one.place, one.before, one.after, there)
         if one.loss is not None:
             found.append(DropAtRandom(one.peer.node, one.peer.name, one.peer.index, one.loss))
     return found
