@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -166,9 +167,10 @@ def test_a_thread_that_waits_for_frames_goes_on(network: emu.Network) -> None:
 
 
 def sleeping(thread: threading.Thread) -> bool:
-    """Tell whether a thread waits in the kernel."""
-    with open(f"/proc/self/task/{thread.native_id}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] == "S"
+    """Tell whether a thread waits in the kernel, and not for the interpreter's lock, before it does."""
+    task = Path(f"/proc/self/task/{thread.native_id}")
+    is_asleep = (task / "stat").read_text().rpartition(")")[2].split()[0] == "S"
+    return is_asleep and "futex" not in (task / "wchan").read_text()
 
 
 def test_servers_and_clients_of_asyncio(name: str, plan: Plan) -> None:
